@@ -1,0 +1,45 @@
+# Every verb a contributor needs. Nothing here needs root.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements.lock
+ONLY   ?=
+
+.PHONY: demo test check soak bench lint types clean
+
+$(VENV)/run: pyproject.toml $(LOCK)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c $(LOCK) -e .
+	@touch $@
+
+$(VENV)/test: $(VENV)/run
+	$(BIN)/pip install -q -c $(LOCK) -e '.[test]'
+	@touch $@
+
+$(VENV)/lint: $(VENV)/test
+	$(BIN)/pip install -q -c $(LOCK) -e '.[test,lint]'
+	@touch $@
+
+demo: $(VENV)/run  ## the main job on real input, in about a minute, with no hardware
+	$(BIN)/fengsui demo
+
+test: $(VENV)/test  ## the whole suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: $(VENV)/test  ## the same suite with every count at its full size
+	FENGSUI_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -o timeout=0
+
+check: lint types  ## what a reviewer would say first
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/lint
+	$(BIN)/mypy
+
+bench: $(VENV)/test  ## the figures, written to benchmarks/results.json; ONLY=name runs one
+	$(BIN)/python -m benchmarks $(ONLY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Decisions and composition: everything below is wired together here, and only here."""

@@ -1,0 +1,69 @@
+"""The words of the buffer: lanes, blocks, options. A body is bytes, and nobody here looks inside."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+Report = Callable[[str, Mapping[str, Any]], None]
+Merge = Callable[[Sequence[bytes]], bytes | None]
+"""Joins bodies of neighbouring blocks into one; None where they do not go together."""
+Thin = Callable[[bytes], bytes | None]
+"""Makes a body about half as long, keeping what matters most; None when nothing more can go."""
+
+
+class Lane(IntEnum):
+    """Most urgent first."""
+
+    ALARM = 0
+    EVENT = 1
+    TELEMETRY = 2
+    BULK = 3
+
+
+class Block(NamedTuple):
+    """Consecutive numbers first..last of one lane of one log, and their body."""
+
+    log: str
+    lane: Lane
+    first: int
+    last: int
+    body: bytes
+    keep: bool = False
+
+
+class Appended(NamedTuple):
+    """A number, and when it is on disk (the future's exception says why it never will be)."""
+
+    number: int
+    committed: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSpec:
+    """A platform as the buffer knows it. History is not deleted before every `required` route has settled it, while
+    space lasts. `lanes` it takes; a lane outside it is never pending on this route.
+    """
+
+    name: str
+    required: bool = True
+    lanes: tuple[Lane, ...] = tuple(Lane)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Sizes in bytes, times in seconds. The reasons for the defaults stand in docs/reliability.md."""
+
+    max_bytes: int = 1 << 30  # of the database file, WAL apart
+    alarm_quota: int = 16 << 20  # kept free for the alarm lane whatever telemetry does
+    ballast: int = 4 << 20  # given back to the file system when it is full, so that a DELETE can still run
+    commit_interval: float = 1.0
+    settle_interval: float = 10.0
+    merge_most: int = 60  # numbers in one block
+    memory_bytes: int = 4 << 20  # newest bodies held in RAM while the disk refuses writes
+    max_age: Mapping[Lane, float] | None = None  # settled history older than this may go early
+
+
+class Locked(OSError):
+    """Another agent owns this file. The message says which process."""

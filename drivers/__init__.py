@@ -1,0 +1,1 @@
+"""Thin I/O around machines. May import protocols; knows nothing of buffer or agent."""

@@ -1,0 +1,146 @@
+"""The interfaces between the agent and its machines, and what a driver is given to work with.
+
+A driver module publishes one `Factory` per kind of device. Time, reports and buses are handed in; a driver never looks
+for them itself, so that each one runs alone in a test.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from protocols.reading import Reading
+
+Emit = Callable[[Sequence[Reading]], None]
+"""Takes all readings of one instant of one device; called on the event loop, returns at once."""
+
+Report = Callable[[str, Mapping[str, Any]], None]
+"""`report(type, fields)`: something the platform should hear of, once per change of state (`device.down`, `device.up`)."""
+
+
+def boot_ms() -> int:
+    """Milliseconds of CLOCK_BOOTTIME: runs through suspend, never steps (clock_gettime(2))."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a configuration: the key it stands under, a stable code, and the facts for its sentence."""
+
+    key: str
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Verdict(Enum):
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an action. `reason` is a stable code; `evidence` is what was seen (coil read back, bytes echoed)."""
+
+    verdict: Verdict
+    reason: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSpec:
+    """What a series is and what is plausible for it; all from the profile, overridable in the configuration.
+
+    `span` is what the sensor can report (outside: bad), `expect` what the site can see (outside: suspect), both in
+    `unit`; `rate` the largest believable change per second; `flat` (tolerance, seconds): less movement than the
+    tolerance for that long is suspect. `step` is the resolution of a value in `unit` (0 where unknown).
+    """
+
+    unit: str
+    span: tuple[float, float] | None = None
+    expect: tuple[float, float] | None = None
+    rate: float | None = None
+    flat: tuple[float, float] | None = None
+    step: float = 0.0
+
+
+class Source(Protocol):
+    """A device or group of devices that makes readings, polled or pushed. `run` returns only when cancelled."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def series(self) -> Mapping[str, SeriesSpec]: ...
+    async def run(self, emit: Emit) -> None: ...
+    async def read_once(self) -> Sequence[Reading]:
+        """One sample now, for a technician; goes before polling. OSError or RemoteError when the device does not answer."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """`state` (up, down, unknown), `since` (boot ms), and counters by reason; JSON-ready."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What an actuator is asked to do: `pattern` a named siren signal, `text` what a display shows (never unescaped)."""
+
+    kind: str  # "siren" | "display" | "voice" | "lamp"
+    pattern: str = ""
+    text: str = ""
+    level: str = ""  # "red" | "orange" | "yellow" | "blue"; "" where none is meant
+    exercise: bool = False
+    key: str = ""  # whose action this is (the alert's identity), for evidence and logs
+
+
+class Actuator(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    async def perform(self, action: Action, until: float, started: Callable[[Outcome], None]) -> Outcome:
+        """Act until `until` (time.monotonic seconds), then fall silent. `started` is called once, with evidence, when the
+        device is seen to act. A second call replaces the first. Cancellation silences.
+        """
+        ...
+
+    async def silence(self) -> Outcome: ...
+    async def probe(self) -> Outcome:
+        """Inaudible and invisible: does the device answer?"""
+        ...
+
+    def status(self) -> Mapping[str, Any]: ...
+
+
+class Keep(Protocol):
+    """Starts a coroutine that is run for ever with back-off; given to drivers that need a pump of their own."""
+
+    def __call__(self, name: str, work: Callable[[], Awaitable[None]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a driver gets from its station."""
+
+    base: Path  # relative file names in the configuration start here
+    report: Report
+    buses: Mapping[str, Any] = field(default_factory=dict)  # name -> drivers.bus.Bus
+    now: Callable[[], int] = boot_ms
+    profiles: tuple[Path, ...] = ()  # directories of profiles beside the shipped ones
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """One kind of driver: its configuration's type, how it is made, and what can be said wrong about it beforehand.
+
+    `check` opens nothing that would disturb a device; it may look whether a file or port exists.
+    """
+
+    config: type[msgspec.Struct]
+    create: Callable[[Any, Context], Any]
+    check: Callable[[Any, Context], Iterable[Problem]] = lambda _config, _context: ()
