@@ -1,0 +1,97 @@
+"""From readings and events to numbers in the buffer: the one place where bodies are made.
+
+Readings of one commit window become one body and one append, so that a second of a station is one row, one commit and,
+later, one line of a block. The very first is written at once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from agent.clock import Clock
+from buffer.model import Appended, Lane
+from buffer.store import Buffer
+from drivers.api import SeriesSpec
+from protocols import columns, event
+from protocols.qartod import Checker
+from protocols.reading import Reading
+
+# More than this in one window is a babbling device; it is cut into bodies of this size, never held.
+MOST_IN_ONE_BODY = 4096
+
+
+class Recorder:
+    """`window` is seconds between appends of telemetry. All methods run on the event loop except where said."""
+
+    def __init__(self, buffer: Buffer, clock: Clock, window: float = 1.0) -> None:
+        self.buffer, self.clock, self.window = buffer, clock, window
+        self.taken = self.committed = 0  # readings
+        self.events = 0
+        self.newest: dict[str, Reading] = {}
+        self._checkers: dict[str, Checker] = {}
+        self._waiting: list[Reading] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._watchers: list[Callable[[Sequence[Reading]], None]] = []
+
+    def watch(self, watcher: Callable[[Sequence[Reading]], None]) -> None:
+        """`watcher` sees every checked reading, before it is stored: rules, derived series, a live view."""
+        self._watchers.append(watcher)
+
+    def expect(self, series: Mapping[str, SeriesSpec]) -> None:
+        """Announce series and what is plausible for them; unannounced ones are stored as not evaluated."""
+        for name, spec in series.items():
+            self._checkers[name] = Checker(spec.span, spec.expect, spec.rate, spec.flat)
+            self.newest.pop(name, None)
+
+    def readings(self, readings: Sequence[Reading]) -> None:
+        """Check, remember as newest, and store with the next commit."""
+        checked = [self._check(reading) for reading in readings]
+        self.taken += len(checked)
+        for reading in checked:
+            self.newest[reading.series] = reading
+        for watcher in self._watchers:
+            watcher(checked)
+        self._waiting += checked
+        if self._timer is None:
+            self.flush()
+            self._timer = asyncio.get_running_loop().call_later(self.window, self._tick)
+        elif len(self._waiting) >= MOST_IN_ONE_BODY:
+            self.flush()
+
+    def event(self, kind: str, fields: Mapping[str, Any], lane: Lane = Lane.EVENT) -> Appended:
+        """Record that something happened, now; committed at once. Any thread."""
+        self.events += 1
+        body = event.encode(kind, self.clock.boot, self.clock.now(), fields)
+        return self.buffer.append(lane, body, now=True)
+
+    def flush(self) -> None:
+        """Append what is waiting. Called by the timer, and once at the end."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        appended = self.buffer.append(Lane.TELEMETRY, columns.pack(self.clock.boot, waiting), now=True)
+        loop = asyncio.get_running_loop()
+
+        def told(_future: object, count: int = len(waiting)) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any more
+                loop.call_soon_threadsafe(self._count, appended, count)
+
+        appended.committed.add_done_callback(told)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._waiting:
+            self.flush()
+            self._timer = asyncio.get_running_loop().call_later(self.window, self._tick)
+
+    def _count(self, appended: Appended, count: int) -> None:
+        if appended.committed.exception() is None:
+            self.committed += count
+
+    def _check(self, reading: Reading) -> Reading:
+        checker = self._checkers.get(reading.series)
+        if checker is None:
+            return reading
+        reasons = reading.quality & ~0xF  # what the driver already knows against it
+        return reading._replace(quality=checker.check(reading.at, reading.value) | reasons)
