@@ -1,0 +1,36 @@
+"""`fengsui run`: the agent, until it is told to stop."""
+
+import argparse
+from typing import Any
+
+from agent.cli.common import complain, load_or_say, with_config
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "run",
+        help="run the agent",
+        description="Run the station's agent until SIGTERM or Ctrl-C. Starts with or without a network.",
+        epilog="Exit codes: 0 stopped as asked; 1 the core failed (systemd starts it again); 2 wrong configuration.",
+    )
+    with_config(verb)
+    verb.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    import logging
+    import sys
+
+    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    config = load_or_say(options.config)
+    if config is None:
+        return 2
+    from agent.station import main
+    from buffer.model import Locked
+
+    try:
+        return main(config)
+    except Locked as other:
+        complain("run.locked", file=config.state, why=other)
+        return 2

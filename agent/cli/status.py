@@ -1,0 +1,51 @@
+"""`fengsui status`: how the station is, asked on the spot; works when every network is down."""
+
+import argparse
+from typing import Any
+
+from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "status",
+        help="how the running station is",
+        description="Ask the running agent through its control socket: sensors, buffer, routes, warnings, clock.",
+        epilog="Exit codes: 0 answered; 2 wrong configuration; 3 no agent answers.",
+    )
+    with_config(verb)
+    with_json(verb)
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    config = load_or_say(options.config, as_json=options.json)
+    if config is None:
+        return 2
+    from agent.control import ask
+
+    answer = ask(config.socket, "status") if config.socket else None
+    if answer is None or "error" in answer:
+        complain("status.no_agent", socket=config.socket)
+        return 3
+    if options.json:
+        print_json(answer)
+    else:
+        print_status(answer)
+    return 0
+
+
+def print_status(answer: dict[str, Any], indent: str = "") -> None:
+    """Nested facts as an indented list: readable over any terminal, nothing cut."""
+    from agent.say import plain
+
+    for key, value in answer.items():
+        if isinstance(value, dict) and value:
+            print(f"{indent}{key}:")
+            print_status(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            print(f"{indent}{key}:")
+            for row in value:
+                print(f"{indent}  - " + ", ".join(f"{k} {plain(v)}" for k, v in row.items()))
+        else:
+            print(f"{indent}{key}: {plain(value)}")

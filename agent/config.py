@@ -1,0 +1,278 @@
+"""One TOML file → a typed configuration, or every mistake in it at once.
+
+Secrets are never in it, only the names of files that hold them. Relative names start at the file's own directory.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from agent.clock import SOURCES
+from agent.collect import Finding, collect
+from agent.route import RouteConfig
+from agent.say import LANGUAGES
+from drivers import registry
+from drivers.api import Context, Factory, Problem
+from drivers.bus import BusConfig, check_bus
+from drivers.values import Duration, Size
+from protocols.envelope import is_area, is_station
+
+T = TypeVar("T", bound=msgspec.Struct)
+LARGEST_FILE = 1 << 20  # bytes; a station's configuration is some kilobytes
+
+
+class StationConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who and where the station is. `areas` are administrative codes, most detailed first; `state` keeps what survives."""
+
+    id: str
+    areas: list[str] = []
+    name: str = ""
+    timezone: str = "Asia/Shanghai"
+    language: str = ""
+    state: str = ""
+
+
+class ClockConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Whose word makes the clock trusted: `timesyncd`, `system` (something else disciplines it), `none`."""
+
+    source: str = "timesyncd"
+
+
+class BufferConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    file: str = "buffer.db"
+    max_size: Size = Size(1 << 30)
+    alarm_quota: Size = Size(16 << 20)
+    commit_interval: Duration = Duration(1.0)
+    settle_interval: Duration = Duration(10.0)
+
+
+class ControlConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The socket of the bench; group `fengsui` may use it. Empty: none."""
+
+    socket: str = "control.sock"
+
+
+class WarningsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Whom to believe: a signed key-set file and the root keys (hex) that may sign one, two of three."""
+
+    keyset: str
+    roots: list[str]
+    plans: str = ""
+    siren_limit: Duration = Duration(180.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A sensor or actuator of the configuration: its driver's factory and its own typed table."""
+
+    name: str
+    driver: str
+    factory: Factory
+    config: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    file: Path
+    station: StationConfig
+    clock: ClockConfig
+    buffer: BufferConfig
+    control: ControlConfig
+    warnings: WarningsConfig | None
+    routes: list[RouteConfig]
+    buses: list[BusConfig]
+    sensors: list[Made]
+    actuators: list[Made]
+
+    @property
+    def base(self) -> Path:
+        return self.file.parent
+
+    def path(self, name: str) -> Path:
+        """A file named in the configuration."""
+        return self.base / name
+
+    @property
+    def state(self) -> Path:
+        """Where the station keeps what must survive: configured, else systemd's StateDirectory=, else beside the file."""
+        return self.base / (self.station.state or os.environ.get("STATE_DIRECTORY") or "state")
+
+    @property
+    def socket(self) -> Path | None:
+        """The control socket: absolute as configured, else in systemd's RuntimeDirectory=, else with the state."""
+        if not self.control.socket:
+            return None
+        return Path(os.environ.get("RUNTIME_DIRECTORY") or self.state) / self.control.socket
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Walks the tables of one file and keeps what is wrong."""
+
+    file: Path
+    data: Mapping[str, Any]
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, table: str, problems: Iterable[Problem]) -> None:
+        self.findings += [Finding(str(self.file), table, problem) for problem in problems]
+
+    def one(self, name: str, kind: type[T], default: T | None = None) -> T | None:
+        """The table `[name]`, or `default` where it is absent."""
+        table = self.data.get(name)
+        if table is None:
+            if default is None:
+                self.add("", [Problem(name, "config.missing_table")])
+            return default
+        if not isinstance(table, dict):
+            self.add("", [Problem(name, "config.not_a_table")])
+            return None
+        made, problems = collect(kind, table)
+        self.add(name, problems)
+        return made
+
+    def many(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each `[[name]]` with a label that a person finds again: its name, or its place in the list."""
+        tables = self.data.get(name, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self.add("", [Problem(name, "config.not_a_list")])
+            return
+        seen: set[str] = set()
+        for place, table in enumerate(tables, 1):
+            label = f"{name} {table.get('name', place)}"
+            if label in seen:
+                self.add(label, [Problem("name", "config.duplicate_name", {"name": table.get("name")})])
+            seen.add(label)
+            yield label, table
+
+    def typed(self, name: str, kind: type[T]) -> list[T]:
+        made = []
+        for label, table in self.many(name):
+            one, problems = collect(kind, table)
+            self.add(label, problems)
+            if one is not None:
+                made.append(one)
+        return made
+
+    def driven(self, name: str, table_of: Mapping[str, str], default: str) -> list[Made]:
+        """Tables that name their driver; the rest of the table is the driver's own."""
+        made = []
+        for label, table in self.many(name):
+            rest = dict(table)
+            driver = rest.pop("driver", default)
+            factory = registry.resolve(table_of, driver)
+            if isinstance(factory, Problem):
+                self.add(label, [factory])
+                continue
+            one, problems = collect(factory.config, rest)
+            self.add(label, problems)
+            if one is not None:
+                made.append(Made(str(table.get("name", "")), driver, factory, one))
+        return made
+
+
+KNOWN = ("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator")
+
+
+def load(file: Path) -> tuple[Config | None, list[Finding]]:
+    """Read and check a configuration; None where it cannot be used. Opens no port and no connection."""
+    reader = _Reader(file, {})
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"more than {LARGEST_FILE} bytes")
+        reader.data = tomllib.loads(file.read_text("utf-8"))
+    except OSError as wrong:
+        reader.add("", [Problem("", "config.unreadable", {"why": wrong.strerror or str(wrong)})])
+        return None, reader.findings
+    except ValueError as wrong:  # TOMLDecodeError and UnicodeDecodeError are both
+        reader.add("", [Problem("", "config.not_toml", {"why": str(wrong)})])
+        return None, reader.findings
+    config = _read(reader)
+    if config is not None:
+        for table, problems in _rules(config):
+            reader.add(table, problems)
+    return (None if reader.findings else config), reader.findings
+
+
+def _read(reader: _Reader) -> Config | None:
+    known = {name: None for name in KNOWN}
+    reader.add("", [Problem(n, "config.unknown_table", {"known": ", ".join(KNOWN)}) for n in reader.data if n not in known])
+    station = reader.one("station", StationConfig)
+    clock = reader.one("clock", ClockConfig, ClockConfig())
+    buffer = reader.one("buffer", BufferConfig, BufferConfig())
+    control = reader.one("control", ControlConfig, ControlConfig())
+    warnings = reader.one("warnings", WarningsConfig) if "warnings" in reader.data else None
+    routes = reader.typed("route", RouteConfig)
+    buses = reader.typed("bus", BusConfig)
+    sensors = reader.driven("sensor", registry.SOURCES, "modbus")
+    actuators = reader.driven("actuator", registry.ACTUATORS, "modbus-relay")
+    if station is None or clock is None or buffer is None or control is None:
+        return None
+    return Config(reader.file, station, clock, buffer, control, warnings, routes, buses, sensors, actuators)
+
+
+def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """What must hold between tables, and what each driver knows to be wrong beforehand."""
+    yield "station", _station(config.station)
+    yield "clock", _clock(config.clock)
+    yield "warnings", _warnings(config)
+    for route in config.routes:
+        yield f"route {route.name}", route.check(config.base)
+    context = Context(config.base, lambda _kind, _fields: None, {bus.name: bus for bus in config.buses})
+    for bus in config.buses:
+        yield f"bus {bus.name}", check_bus(bus, context)
+    for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:
+        for one in made:
+            yield f"{table} {one.name}", one.factory.check(one.config, context)
+    yield "sensor", _series(config, context)
+
+
+def _station(station: StationConfig) -> Iterator[Problem]:
+    if not is_station(station.id):
+        yield Problem("id", "config.station_id", {"value": station.id})
+    for code in station.areas:
+        if not is_area(code) or code == "all":
+            yield Problem("areas", "config.area_code", {"value": code})
+    if station.language and station.language not in LANGUAGES:
+        yield Problem("language", "config.choice", {"value": station.language, "known": ", ".join(LANGUAGES)})
+    try:
+        ZoneInfo(station.timezone)
+    except (OSError, ValueError, KeyError):
+        yield Problem("timezone", "config.timezone", {"value": station.timezone})
+
+
+def _clock(clock: ClockConfig) -> Iterator[Problem]:
+    if clock.source not in SOURCES:
+        yield Problem("source", "config.choice", {"value": clock.source, "known": ", ".join(SOURCES)})
+
+
+def _warnings(config: Config) -> Iterator[Problem]:
+    """A station with an actuator and nobody to believe would be deaf on the day it is for."""
+    if config.warnings is None:
+        if config.actuators:
+            yield Problem("keyset", "config.no_keyring")
+        return
+    from agent.trust import check_keyring
+
+    if not config.station.areas:
+        yield Problem("keyset", "config.no_areas")
+    yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots)
+
+
+def _series(config: Config, context: Context) -> Iterator[Problem]:
+    """No two sensors may write one series: the platform could not tell them apart."""
+    owner: dict[str, str] = {}
+    for sensor in config.sensors:
+        try:
+            names = list(sensor.factory.create(sensor.config, context).series)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # its own check has said why
+        for name in names:
+            if name in owner:
+                yield Problem(sensor.name, "config.duplicate_series", {"series": name, "other": owner[name]})
+            owner.setdefault(name, sensor.name)
