@@ -182,8 +182,8 @@ def _relay(near: int, far: int, control: socket.socket) -> None:
     while True:
         due = [way.waiting[0][0] for way in ways if way.waiting]
         pause = max(0.0, min(due) - time.monotonic()) if due else 10.0
-        readable, _, _ = select.select([near, far, control], [], [], pause)
-        if control in readable:
+        readable, _, _ = select.select([near, far, control.fileno()], [], [], pause)
+        if control.fileno() in readable:
             if not (message := control.recv(65536)):
                 return
             settings = json.loads(message)

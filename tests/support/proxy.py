@@ -67,7 +67,7 @@ class Proxy:
 
     def close(self) -> None:
         """FIN on every connection."""
-        self._loop.call_soon_threadsafe(lambda: [writer.close() for writer in list(self._writers)])
+        self._loop.call_soon_threadsafe(self._close_all)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -81,6 +81,10 @@ class Proxy:
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
+
+    def _close_all(self) -> None:
+        for writer in list(self._writers):
+            writer.close()
 
     def _reset_all(self) -> None:
         for writer in list(self._writers):
