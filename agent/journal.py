@@ -1,0 +1,222 @@
+"""What the warning path must remember, folded from entries. Pure: knows no file, no clock and no device.
+
+`agent.journal_file` keeps the entries; `agent.decide` writes new ones. Nothing is edited in place: `fold` gives a new
+journal, so a decision can be tried without being taken.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from protocols.alert import ActionCode, Level, Permission, Status
+
+SEEN_PER_ISSUER = 1000  # identities; an issuer that says more in a day is refused by its seq instead
+MOST_ACTIVE = 64  # alerts in force at one place at once; a province has issued 40 in one bad night
+MOST_SIREN_STARTS = 256  # remembered for the caps, all origins together
+KEEP_AFTER_EXPIRY = 86_400  # seconds an identity outlives its alert
+
+
+class Boot(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """The machine started: marks as they stand now are the marks as at boot."""
+
+    boot: str
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """The highest number that this issuer itself has signed."""
+
+    issuer: int
+    seq: int
+
+
+class Forgot(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Identities of this issuer up to this number were dropped before their time: refuse all of them."""
+
+    issuer: int
+    seq: int
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """A payload that was acted on, and by whom it was signed so far; a second entry adds signers."""
+
+    identity: bytes
+    issuer: int
+    seq: int
+    chain: bytes
+    until: int
+    own: bool
+    grants: tuple[tuple[str, int], ...]  # holder, permissions that hold here
+
+    def permissions(self) -> dict[str, Permission]:
+        return {holder: Permission(bits) for holder, bits in self.grants}
+
+
+class Tombstone(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """Whatever this issuer said in this chain up to this number is cancelled; a later alert is not."""
+
+    chain: bytes
+    issuer: int
+    seq: int
+    until: int
+
+
+class Active(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """An alert in force here: the intention, written before anything sounds. A second entry replaces the first.
+
+    `starts` and `until` are monotonic seconds of `boot`; `siren` is the budget in seconds, `spent` how much of it and
+    of the whole is used up (see `Spent`). `channels` and `withheld` are what `agent.policy` allowed.
+    """
+
+    identity: bytes
+    origin: str
+    issuer: int
+    seq: int
+    chain: bytes
+    status: Status
+    event: str
+    level: Level
+    action: ActionCode
+    onset: int | None
+    expires: int
+    text: str
+    who: tuple[str, ...]
+    channels: int
+    withheld: dict[str, str]
+    boot: str
+    starts: float
+    until: float
+    siren: float
+    siren_spent: float = 0.0
+    spent: float = 0.0
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    identity: bytes
+
+
+class Spent(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Seconds of the siren's budget, and of the whole, that are used up. Written *before* the slice it pays for
+    (`SIREN_SLICE`), so that a restart may cut a sounding short by one slice and never adds to it.
+    """
+
+    identity: bytes
+    siren: float
+    total: float
+
+
+class SirenStart(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    origin: str
+    at: int
+
+
+Entry = Boot | Mark | Forgot | Seen | Tombstone | Active | Ended | Spent | SirenStart
+
+SIREN_SLICE = 5.0  # seconds of sounding that one `Spent` pays for
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    boot: str = ""
+    marks: Mapping[int, int] = field(default_factory=dict)
+    boot_marks: Mapping[int, int] = field(default_factory=dict)
+    forgotten: Mapping[int, int] = field(default_factory=dict)
+    seen: Mapping[int, Mapping[bytes, Seen]] = field(default_factory=dict)
+    tombstones: Mapping[tuple[bytes, int], Tombstone] = field(default_factory=dict)
+    active: Mapping[bytes, Active] = field(default_factory=dict)
+    siren_starts: tuple[SirenStart, ...] = ()
+
+    def fold(self, entries: Iterable[Entry]) -> "Journal":
+        journal = self
+        for entry in entries:
+            journal = _FOLDS[type(entry)](journal, entry)
+        return journal
+
+    def find(self, issuer: int, identity: bytes) -> Seen | None:
+        return self.seen.get(issuer, {}).get(identity)
+
+    def entries(self) -> list[Entry]:
+        """What folds to this journal again: the content of a compacted file."""
+        out: list[Entry] = [Mark(issuer, seq) for issuer, seq in self.boot_marks.items()]
+        out.append(Boot(self.boot))
+        out += [Mark(issuer, seq) for issuer, seq in self.marks.items()]
+        out += [Forgot(issuer, seq) for issuer, seq in self.forgotten.items()]
+        out += [seen for per_issuer in self.seen.values() for seen in per_issuer.values()]
+        return [*out, *self.tombstones.values(), *self.active.values(), *self.siren_starts]
+
+    def pruned(self, unix: int) -> "Journal":
+        """Without what no longer matters at a time that has certainly passed."""
+        seen = {i: {k: s for k, s in per.items() if s.until > unix} for i, per in self.seen.items()}
+        tombstones = {key: stone for key, stone in self.tombstones.items() if stone.until > unix}
+        return replace(self, seen={i: per for i, per in seen.items() if per}, tombstones=tombstones)
+
+
+def _boot(journal: Journal, entry: Boot) -> Journal:
+    if entry.boot == journal.boot:
+        return journal
+    return replace(journal, boot=entry.boot, boot_marks=dict(journal.marks))
+
+
+def _raised(marks: Mapping[int, int], issuer: int, seq: int) -> Mapping[int, int]:
+    return marks if marks.get(issuer, -1) >= seq else {**marks, issuer: seq}
+
+
+def _mark(journal: Journal, entry: Mark) -> Journal:
+    return replace(journal, marks=_raised(journal.marks, entry.issuer, entry.seq))
+
+
+def _forgot(journal: Journal, entry: Forgot) -> Journal:
+    return replace(journal, forgotten=_raised(journal.forgotten, entry.issuer, entry.seq))
+
+
+def _seen(journal: Journal, entry: Seen) -> Journal:
+    per_issuer = {**journal.seen.get(entry.issuer, {}), entry.identity: entry}
+    forgotten = journal.forgotten
+    while len(per_issuer) > SEEN_PER_ISSUER:
+        oldest = min(per_issuer.values(), key=lambda seen: seen.seq)
+        del per_issuer[oldest.identity]
+        forgotten = _raised(forgotten, entry.issuer, oldest.seq)
+    marks = _raised(journal.marks, entry.issuer, entry.seq) if entry.own else journal.marks
+    return replace(journal, marks=marks, forgotten=forgotten, seen={**journal.seen, entry.issuer: per_issuer})
+
+
+def _tombstone(journal: Journal, entry: Tombstone) -> Journal:
+    key = (entry.chain, entry.issuer)
+    standing = journal.tombstones.get(key)
+    if standing is not None and standing.seq >= entry.seq:
+        return journal
+    return replace(journal, tombstones={**journal.tombstones, key: entry})
+
+
+def _active(journal: Journal, entry: Active) -> Journal:
+    return replace(journal, active={**journal.active, entry.identity: entry})
+
+
+def _ended(journal: Journal, entry: Ended) -> Journal:
+    return replace(journal, active={key: a for key, a in journal.active.items() if key != entry.identity})
+
+
+def _spent(journal: Journal, entry: Spent) -> Journal:
+    active = journal.active.get(entry.identity)
+    if active is None:
+        return journal
+    spent = msgspec.structs.replace(active, siren_spent=entry.siren, spent=entry.total)
+    return _active(journal, spent)
+
+
+def _siren_start(journal: Journal, entry: SirenStart) -> Journal:
+    return replace(journal, siren_starts=(*journal.siren_starts, entry)[-MOST_SIREN_STARTS:])
+
+
+_FOLDS: dict[type, Callable[[Journal, Any], Journal]] = {
+    Boot: _boot,
+    Mark: _mark,
+    Forgot: _forgot,
+    Seen: _seen,
+    Tombstone: _tombstone,
+    Active: _active,
+    Ended: _ended,
+    Spent: _spent,
+    SirenStart: _siren_start,
+}
