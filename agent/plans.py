@@ -1,0 +1,195 @@
+"""What to do for a warning, and in which words: pattern, siren seconds, text. Data, looked up; no clock, no device.
+
+A plan answers *how*. *Whether* a siren may sound is `agent.decide`'s answer, made before a plan is asked.
+"""
+
+import string
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agent.collect import collect
+from drivers.api import Problem
+from protocols.alert import displayable
+
+SHIPPED = Path(__file__).parent / "data" / "plans"
+LEVELS = ("red", "orange", "yellow", "blue")
+ACTIONS = ("inform", "prepare", "shelter", "evacuate", "all-clear")
+ALL_CLEAR = "all-clear"
+LONGEST_SIREN = 600.0  # seconds; the driver's own limit is usually lower (motor sirens: 5 to 10 min a start)
+MOST_SHOWN = 500  # characters: a 12379 text stays below 350, and a village panel shows some lines
+ROOM_FOR_TEXT = MOST_SHOWN - 120  # left to the alert's text beside our own sentences
+
+
+class Siren(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pattern: str
+    seconds: float
+    drill: float = 10.0
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fits where each key that is there fits. Codes are prefixes: "11A" is all of water."""
+
+    name: str
+    event: tuple[str, ...] = ()
+    level: tuple[str, ...] = ()
+    action: tuple[str, ...] = ()
+    siren: Siren | None = None
+
+    def fits(self, event: str, level: str, action: str) -> bool:
+        return (
+            (not self.event or event.startswith(self.event))
+            and (not self.level or level in self.level)
+            and (not self.action or action in self.action)
+        )
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One language: sentences with {event} {level} {action} {issuer} {text} {warning}, and the names that fill them."""
+
+    warning: str
+    exercise: str
+    all_clear: str
+    exercise_over: str
+    unknown_event: str
+    levels: dict[str, str]
+    actions: dict[str, str]
+    events: dict[str, str]
+
+    def event(self, code: str) -> str:
+        """The most exact name there is for a code; unknown codes are normal (senders extend the table)."""
+        shorter = (code[:length] for length in range(len(code), 1, -1))
+        return next((self.events[part] for part in shorter if part in self.events), self.unknown_event)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The answer: which plan, the siren's pattern ("" for none) and seconds, and the text to show."""
+
+    plan: str
+    pattern: str
+    seconds: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    plans: Sequence[Plan]
+    words: Mapping[str, Words]
+    languages: Sequence[str] = ("zh",)
+    _none: Plan = field(default=Plan("none"), init=False)
+
+    def how(
+        self, event: str, level: str, action: str, *, exercise: bool = False, issuer: str = "", text: str = ""
+    ) -> How:
+        plan = next((plan for plan in self.plans if plan.fits(event, level, action)), self._none)
+        shown = self.text(event, level, action, exercise=exercise, issuer=issuer, text=text)
+        if plan.siren is None:
+            return How(plan.name, "", 0.0, shown)
+        return How(plan.name, plan.siren.pattern, plan.siren.drill if exercise else plan.siren.seconds, shown)
+
+    def text(self, event: str, level: str, action: str, *, exercise: bool, issuer: str, text: str) -> str:
+        """What is shown, in each language of the station. The alert's own text is displayable and short enough that our
+        sentences, the exercise marks above all, stay whole.
+        """
+        room = ROOM_FOR_TEXT // len(self.languages)
+        own = displayable(text, room)
+        spoken = []
+        for place, language in enumerate(self.languages):
+            words = self.words[language]
+            facts = {
+                "event": words.event(event),
+                "level": words.levels.get(level, ""),
+                "action": words.actions.get(action, words.actions["inform"]),
+                "issuer": displayable(issuer, 40),
+                "text": own if place == 0 else "",  # one language's text is said once
+            }
+            spoken.append(_sentence(words, facts, action, exercise=exercise))
+        return displayable(" ".join(spoken), MOST_SHOWN)
+
+
+def _sentence(words: Words, facts: Mapping[str, str], action: str, *, exercise: bool) -> str:
+    if action == ALL_CLEAR:
+        return words.exercise_over if exercise else words.all_clear.format(**facts)
+    warning = words.warning.format(**facts)
+    return words.exercise.format(**facts, warning=warning) if exercise else warning
+
+
+def load(
+    own: Path | None = None, *, languages: Sequence[str] = ("zh",), patterns: Collection[str] = ()
+) -> tuple[Plans | None, list[Problem]]:
+    """The shipped plans, with the station's `own` file before them, or everything that is wrong. `patterns`: the names
+    the station's sirens know; empty where nobody asked.
+    """
+    problems: list[Problem] = []
+    plans: list[Plan] = []
+    for path in (own, SHIPPED / "default.toml"):
+        if path is not None:
+            plans += _plans(path, problems)
+    words = _words(SHIPPED / "words.toml", problems)
+    problems += [
+        Problem(f"plan {p.name}.{key}", code, facts) for p in plans for key, code, facts in _faults(p, patterns)
+    ]
+    problems += [Problem("language", "plan.language", {"language": one}) for one in languages if one not in words]
+    return (None if problems else Plans(plans, words, languages)), problems
+
+
+def _read(path: Path, problems: list[Problem]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as wrong:
+        problems.append(Problem("plans", "plan.unreadable", {"file": path.name, "why": str(wrong)}))
+        return {}
+
+
+def _plans(path: Path, problems: list[Problem]) -> Iterator[Plan]:
+    data = _read(path, problems)
+    problems += [Problem(key, "plan.unknown_table", {"file": path.name}) for key in data if key != "plan"]
+    tables = data.get("plan", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        problems.append(Problem("plan", "plan.not_a_list", {"file": path.name}))
+        return
+    for place, table in enumerate(tables, 1):
+        plan, found = collect(Plan, table)
+        label = f"plan {table.get('name', place)}"
+        problems += [Problem(f"{label}.{one.key}", one.code, one.facts) for one in found]
+        if plan is not None:
+            yield plan
+
+
+def _faults(plan: Plan, patterns: Collection[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for level in plan.level:
+        if level not in LEVELS:
+            yield "level", "plan.choice", {"value": level, "known": ", ".join(LEVELS)}
+    for action in plan.action:
+        if action not in ACTIONS:
+            yield "action", "plan.choice", {"value": action, "known": ", ".join(ACTIONS)}
+    if plan.siren is None:
+        return
+    if patterns and plan.siren.pattern not in patterns:
+        yield "siren.pattern", "plan.choice", {"value": plan.siren.pattern, "known": ", ".join(sorted(patterns))}
+    for key, seconds in (("seconds", plan.siren.seconds), ("drill", plan.siren.drill)):
+        if not 1 <= seconds <= LONGEST_SIREN:
+            yield f"siren.{key}", "plan.seconds", {"value": seconds, "most": LONGEST_SIREN}
+
+
+def _words(path: Path, problems: list[Problem]) -> dict[str, Words]:
+    words = {}
+    for language, table in _read(path, problems).items():
+        one, found = collect(Words, table)
+        problems += [Problem(f"words {language}.{p.key}", p.code, p.facts) for p in found]
+        if one is not None:
+            problems += [Problem(f"words {language}", "plan.placeholder", {"name": name}) for name in _strangers(one)]
+            words[language] = one
+    return words
+
+
+def _strangers(words: Words) -> set[str]:
+    """Placeholders that nothing fills: they would fail on the day of the flood."""
+    known = {"event", "level", "action", "issuer", "text", "warning"}
+    sentences = (words.warning, words.exercise, words.all_clear, words.exercise_over)
+    return {name for one in sentences for _, name, _, _ in string.Formatter().parse(one) if name is not None} - known

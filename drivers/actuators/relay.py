@@ -1,0 +1,284 @@
+"""A siren behind a Modbus relay that falls silent by itself: the board's own one-shot, re-armed while it should sound.
+
+The agent never closes the relay for good. It asks the board to close it for `shot` seconds and asks again every third of
+that; when the agent dies, nobody asks, and the board opens it. What is heard is bounded here a second time: per
+activation and per hour, whoever asks.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from drivers.actuators import patterns
+from drivers.actuators.board import Board, find, load
+from drivers.actuators.coil import FAILURES, Coil
+from drivers.actuators.limits import Allowance
+from drivers.actuators.patterns import Pattern
+from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
+from drivers.values import Duration
+from protocols.errors import RemoteError
+
+RETRY = 0.1  # seconds after the first write or read-back that failed, doubled each time: a dead relay is no flood
+SHORTEST = 0.15  # seconds: a burst's rest below this is not worth a one-shot, and over before it can be read back
+RELEASES = 3  # times the coil is written off before the rest is left to the board's timer
+
+Started = Callable[[Outcome], None]
+Monotonic = Callable[[], float]
+
+
+class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`channel` as printed on the board, from 1. `shot` is how long the siren can outlive the agent."""
+
+    name: str
+    bus: str
+    board: str
+    unit: int = 1
+    channel: int = 1
+    kind: str = "siren"
+    shot: Duration = Duration(3.0)
+    timeout: Duration = Duration(0.3)
+    max_on: Duration = Duration(180.0)
+    max_on_per_hour: Duration = Duration(600.0)
+    shared: bool = False
+    patterns: dict[str, Pattern] = {}
+
+
+class _Over(Exception):
+    """The performance has been replaced or silenced: it writes nothing any more."""
+
+
+class _Turn:
+    """One performance: what it saw, and the flag that ends it."""
+
+    def __init__(self, action: Action, started: Started, begin: float) -> None:
+        self.action, self.started, self.begin = action, started, begin
+        self.over = asyncio.Event()
+        self.why = "replaced"
+        self.said: Verdict | None = None
+        self.misses = 0  # in a row
+        self.facts: dict[str, int] = {"bursts": 0, "arms": 0, "mismatches": 0, "failures": 0}
+
+    def guard(self) -> None:
+        if self.over.is_set():
+            raise _Over
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, but not a moment longer than the turn lasts."""
+        try:
+            await asyncio.wait_for(self.over.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return
+        raise _Over
+
+    def tell(self, verdict: Verdict, reason: str, evidence: Mapping[str, Any]) -> None:
+        """The first word about this turn, and once more when a failure turned out well."""
+        if self.said is None or (self.said is Verdict.FAILED and verdict is Verdict.DONE):
+            self.said = verdict
+            self.started(Outcome(verdict, reason, evidence))
+
+
+class Relay:
+    """The actuator. One performance at a time; a new one takes over without a gap."""
+
+    def __init__(self, config: RelayConfig, coil: Coil, known: Mapping[str, Pattern], now: Monotonic) -> None:
+        self.name, self.kind = config.name, config.kind
+        self._config, self._coil, self._patterns, self._now = config, coil, known, now
+        self._allowance = Allowance(config.max_on, config.max_on_per_hour)
+        self._turn: _Turn | None = None
+        self._last: dict[str, Any] = {}
+
+    async def perform(self, action: Action, until: float, started: Started) -> Outcome:
+        """See `drivers.api.Actuator`. The first write goes out before anything else is looked at."""
+        begin = self._now()
+        self._end_turn("replaced", begin)
+        pattern = self._patterns.get(action.pattern)
+        left = min(until - begin, self._allowance.left(action.key, begin))
+        if pattern is None:
+            return self._refused(started, "pattern_unknown", {"pattern": action.pattern})
+        if left <= 0:
+            return self._refused(started, "siren_cap", {"used": round(self._allowance.used(begin), 1)})
+        turn = self._turn = _Turn(action, started, begin)
+        try:
+            for start, stop in pattern.bursts(begin, begin + left):
+                await self._burst(turn, start, stop)
+            turn.why = "ended" if left >= until - begin else "siren_cap"
+        except _Over:
+            return self._result(turn, None)
+        except BaseException:  # cancelled, or a bug: silence first, then let it go on
+            await self._finish(turn)
+            raise
+        return self._result(turn, await self._finish(turn))
+
+    async def silence(self) -> Outcome:
+        """Off now, whatever is being performed, and looked at."""
+        self._end_turn("silenced", self._now())
+        return await self._release()
+
+    async def probe(self) -> Outcome:
+        """Does the board answer? Reads one coil and writes nothing."""
+        try:
+            closed = await self._coil.closed()
+        except FAILURES as wrong:
+            return Outcome(Verdict.FAILED, *_why(wrong))
+        return Outcome(Verdict.DONE, evidence={"coil": closed, "address": self._coil.address})
+
+    def status(self) -> Mapping[str, Any]:
+        turn = self._turn
+        return {
+            "sounding": turn is not None,
+            "pattern": turn.action.pattern if turn else "",
+            "on_last_hour": round(self._allowance.used(self._now()), 1),
+            "last": dict(turn.facts) if turn else self._last,
+        }
+
+    async def _burst(self, turn: _Turn, start: float, stop: float) -> None:
+        """Keep the relay closed from `start` to `stop`: one shot where it fits, else re-armed every third of a shot."""
+        if (early := start - self._now()) > 0:
+            await turn.rest(early)
+        turn.facts["bursts"] += 1
+        shot, fresh = self._config.shot, True
+        while (left := stop - (now := self._now())) > SHORTEST:
+            turn.guard()
+            if await self._arm(turn, min(left, shot), fresh=fresh):
+                turn.misses, fresh = 0, False
+                again = now + shot / 3 if left > shot else stop
+            else:
+                again = self._now() + min(RETRY * 2**turn.misses, shot / 3)
+                turn.misses += 1
+            await turn.rest(min(again, stop) - self._now())
+
+    async def _arm(self, turn: _Turn, seconds: float, *, fresh: bool) -> bool:
+        """Arm, then look. False when it has to be done again at once."""
+        turn.facts["arms"] += 1
+        try:
+            await self._coil.hold(self._now(), seconds, fresh=fresh)
+            turn.guard()
+            closed = await self._coil.closed()
+        except FAILURES as wrong:
+            turn.facts["failures"] += 1
+            turn.tell(Verdict.FAILED, *_why(wrong))
+            return False
+        if not closed:
+            turn.facts["mismatches"] += 1
+            self._coil.lease.released(self._now())
+            turn.tell(Verdict.FAILED, "relay_readback", {"coil": False, "address": self._coil.address})
+            return False
+        turn.tell(Verdict.DONE, "", {"coil": True, "address": self._coil.address})
+        return True
+
+    def _end_turn(self, why: str, now: float) -> None:
+        """The running performance writes nothing from here on, and its seconds are counted before another's are."""
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.why = why
+            turn.over.set()
+            self._count(turn, now)
+
+    def _count(self, turn: _Turn, now: float) -> None:
+        self._allowance.spent(turn.action.key, turn.begin, now)
+        self._last = dict(turn.facts)
+
+    async def _finish(self, turn: _Turn) -> Outcome | None:
+        """Fall silent at the end of a performance that still has the relay."""
+        if self._turn is not turn:
+            return None
+        self._turn = None
+        self._count(turn, self._now())
+        return await self._release()
+
+    async def _release(self) -> Outcome:
+        """Write off, look, again where it did not work; after that only the board's timer is left, and it is short."""
+        reason, evidence = "", dict[str, Any]()
+        for attempt in range(1, RELEASES + 1):
+            try:
+                await self._coil.release(self._now())
+                if not await self._coil.closed():
+                    return Outcome(Verdict.DONE, evidence={"coil": False, "attempts": attempt})
+                reason, evidence = "relay_stuck", {"coil": True}
+            except FAILURES as wrong:
+                reason, evidence = _why(wrong)
+        return Outcome(Verdict.FAILED, reason, evidence)
+
+    def _result(self, turn: _Turn, off: Outcome | None) -> Outcome:
+        evidence = {**turn.facts, "seconds": round(self._now() - turn.begin, 1), "ended": turn.why}
+        if turn.said is not Verdict.DONE:
+            return Outcome(Verdict.FAILED, "relay_never_closed", evidence)
+        if off is not None and off.verdict is not Verdict.DONE:
+            return Outcome(Verdict.PARTIAL, off.reason, evidence | off.evidence)
+        return Outcome(Verdict.DONE, evidence=evidence)
+
+    def _refused(self, started: Started, reason: str, evidence: Mapping[str, Any]) -> Outcome:
+        outcome = Outcome(Verdict.REFUSED, reason, evidence)
+        started(outcome)
+        return outcome
+
+
+def _why(wrong: Exception) -> tuple[str, dict[str, Any]]:
+    """A refusal by the board (wrong profile, no such relay) is another errand for the technician than silence."""
+    reason = "relay_refused" if isinstance(wrong, RemoteError) else "relay_no_answer"
+    return reason, {"why": str(wrong)[:200]}
+
+
+def create(config: RelayConfig, context: Context, now: Monotonic = time.monotonic) -> Relay:
+    path = find(config.board, context.profiles)
+    if path is None:
+        raise ValueError(f"no board profile called {config.board}")
+    board = load(path)
+    bus = context.buses[config.bus]
+    coil = Coil(bus, board, config.unit, config.channel, config.timeout, now(), config.shot)
+    return Relay(config, coil, patterns.shipped() | config.patterns, now)
+
+
+def check(config: RelayConfig, context: Context) -> Iterable[Problem]:
+    if config.bus not in context.buses:
+        yield Problem("bus", "actuator.bus_unknown", {"bus": config.bus, "known": ", ".join(context.buses)})
+    if not 1 <= config.unit <= 247:
+        yield Problem("unit", "actuator.unit", {"unit": config.unit})
+    for name, fault in patterns.faults(config.patterns):
+        yield Problem(f"patterns.{name}", f"actuator.pattern_{fault}", {"pattern": name})
+    path = find(config.board, context.profiles)
+    if path is None:
+        yield Problem("board", "actuator.board_unknown", {"board": config.board})
+        return
+    try:
+        board = load(path)
+    except (OSError, ValueError) as wrong:
+        yield Problem("board", "actuator.board_broken", {"board": str(path), "why": str(wrong)})
+        return
+    yield from _ranges(config, board)
+
+
+def _ranges(config: RelayConfig, board: Board) -> Iterable[Problem]:
+    if not 1 <= config.channel <= board.channels:
+        yield Problem("channel", "actuator.channel", {"channel": config.channel, "most": board.channels})
+    # 5 s of silence is promised after the agent's death; a board's timer and the last write have their own delays.
+    longest = min(4.5, board.longest())
+    if not 0.6 <= config.shot <= longest:
+        yield Problem("shot", "actuator.shot", {"shot": float(config.shot), "least": 0.6, "most": longest})
+    # Three requests (off, arm, look) must fit between two re-arms, or the relay would drop out between them.
+    if not 0.02 <= config.timeout <= config.shot / 3:
+        yield Problem("timeout", "actuator.timeout", {"timeout": float(config.timeout), "most": config.shot / 3})
+    if not 1 <= config.max_on <= 600:
+        yield Problem("max_on", "actuator.max_on", {"max_on": float(config.max_on), "most": 600})
+    if not config.max_on <= config.max_on_per_hour <= 3600:
+        yield Problem("max_on_per_hour", "actuator.max_on_per_hour", {"least": float(config.max_on), "most": 3600})
+
+
+def conflicts(relays: Iterable[RelayConfig], sensor_buses: Iterable[str]) -> Iterable[tuple[str, Problem]]:
+    """What only shows when all instances lie side by side: (actuator's name, problem)."""
+    polled = set(sensor_buses)
+    owner: dict[tuple[str, int, int], str] = {}
+    for relay in relays:
+        if relay.bus in polled and not relay.shared:
+            yield relay.name, Problem("bus", "actuator.bus_shared", {"bus": relay.bus})
+        place = (relay.bus, relay.unit, relay.channel)
+        if place in owner:
+            facts = {"channel": relay.channel, "other": owner[place]}
+            yield relay.name, Problem("channel", "actuator.channel_taken", facts)
+        owner.setdefault(place, relay.name)
+
+
+FACTORY = Factory(RelayConfig, create, check)
