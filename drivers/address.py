@@ -1,0 +1,107 @@
+"""Addresses of devices as URLs: `serial:///dev/ttyUSB0?baud=9600&parity=N&bits=8&stop=1`, `tcp://host:port`,
+`rtu+tcp://host:port`, `replay:file?rate=10`, `sim:name`. Parsing opens nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from drivers.api import Problem
+
+MODBUS_TCP_PORT = 502  # IANA
+_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "serial": ("baud", "parity", "bits", "stop"),
+    "tcp": (),
+    "rtu+tcp": (),
+    "replay": ("rate",),
+    "sim": (),
+}
+_CHOICES: Mapping[str, tuple[str, ...]] = {"parity": ("N", "E", "O"), "bits": ("7", "8"), "stop": ("1", "2")}
+_NUMBERS: Mapping[str, float] = {"baud": 4_000_000, "rate": 1e9}  # the fastest that Linux knows; of a file, plenty
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a device hangs. `path` is the port's or the capture's; `host` and `port` are the network's."""
+
+    scheme: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    baud: int = 9600
+    parity: str = "N"
+    bits: int = 8
+    stop: int = 1
+    rate: float = 0.0  # bytes a second of a replay; 0 is as fast as it goes
+
+    @property
+    def character(self) -> float:
+        """Seconds that one character takes on the wire, start bit and all; 0 where there is no wire."""
+        if self.scheme != "serial":
+            return 0.0
+        return (1 + self.bits + (self.parity != "N") + self.stop) / self.baud
+
+    @property
+    def label(self) -> str:
+        """How a person would call it."""
+        return self.path or f"{self.host}:{self.port}"
+
+
+def parse(
+    url: str, key: str = "url", schemes: tuple[str, ...] = tuple(_SETTINGS)
+) -> tuple[Address | None, list[Problem]]:
+    """The address, or everything that is wrong with it."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes:
+        return None, [Problem(key, "url.scheme", {"url": url, "known": ", ".join(schemes)})]
+    settings = dict(parse_qsl(parts.query, keep_blank_values=True))
+    problems = list(_wrong_settings(parts.scheme, settings, key))
+    try:
+        host, port = parts.hostname or "", parts.port or 0
+    except ValueError:
+        host, port = parts.hostname or "", -1
+    networked = parts.scheme in ("tcp", "rtu+tcp")
+    if networked and (not host or port < 0):
+        problems.append(Problem(key, "url.host", {"url": url}))
+    if not networked and not parts.path:
+        problems.append(Problem(key, "url.path", {"url": url}))
+    if problems:
+        return None, problems
+    return Address(
+        parts.scheme,
+        "" if networked else parts.path,
+        host,
+        port or (MODBUS_TCP_PORT if networked else 0),
+        int(float(settings.get("baud", 9600))) or 9600,
+        settings.get("parity", "N"),
+        int(settings.get("bits", 8)),
+        int(settings.get("stop", 1)),
+        float(settings.get("rate", 0)),
+    ), []
+
+
+def _wrong_settings(scheme: str, settings: Mapping[str, str], key: str) -> Iterator[Problem]:
+    known = _SETTINGS[scheme]
+    for name, value in settings.items():
+        if name not in known:
+            yield Problem(key, "url.setting", {"name": name, "known": ", ".join(known) or "-"})
+        elif name in _CHOICES and value not in _CHOICES[name]:
+            yield Problem(key, "url.choice", {"name": name, "value": value, "known": ", ".join(_CHOICES[name])})
+        elif name in _NUMBERS and not _is_number(value, _NUMBERS[name]):
+            yield Problem(key, "url.number", {"name": name, "value": value})
+
+
+def _is_number(value: str, most: float) -> bool:
+    try:
+        return 0 <= float(value) <= most
+    except ValueError:
+        return False
+
+
+def missing(address: Address, key: str = "url", base: Path = Path()) -> Iterator[Problem]:
+    """A port or capture that is not there now. It may come later, so this is said by `check` and stops nothing else."""
+    if address.scheme == "serial" and not Path(address.path).exists():
+        yield Problem(key, "port.missing", {"port": address.path})
+    if address.scheme == "replay" and not (base / address.path).is_file():
+        yield Problem(key, "file.missing", {"file": str(base / address.path)})

@@ -1,0 +1,49 @@
+"""Names of drivers and where they live. A module is imported when its name is used, so that nobody pays for the others.
+
+Third parties publish a `drivers.api.Factory` under the entry-point group `fengsui.drivers`, named `source.NAME` or
+`actuator.NAME`; a built-in name is never overridden.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from drivers.api import Factory, Problem
+
+GROUP = "fengsui.drivers"
+
+SOURCES: Mapping[str, str] = {
+    "modbus": "drivers.sensors.modbus:FACTORY",
+    "nmea": "drivers.sensors.nmea:FACTORY",
+}
+ACTUATORS: Mapping[str, str] = {
+    "modbus-relay": "drivers.actuators.relay:FACTORY",
+    "text": "drivers.actuators.text:FACTORY",
+    "sim": "drivers.actuators.sim:FACTORY",
+}
+
+
+def resolve(table: Mapping[str, str], name: str) -> Factory | Problem:
+    """The factory of a driver, or what is wrong with its name."""
+    target = table.get(name) or _others(table).get(name)
+    if target is None:
+        return Problem("driver", "driver.unknown", {"name": name, "known": ", ".join(known(table))})
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as wrong:
+        return Problem("driver", "driver.broken", {"name": name, "why": str(wrong)})
+    if not isinstance(found, Factory):
+        return Problem("driver", "driver.broken", {"name": name, "why": f"{target} is no Factory"})
+    return found
+
+
+def known(table: Mapping[str, str]) -> list[str]:
+    """All names, built in or installed."""
+    return sorted({*table, *_others(table)})
+
+
+def _others(table: Mapping[str, str]) -> dict[str, str]:
+    prefix = "source." if table is SOURCES else "actuator."
+    found = entry_points(group=GROUP)
+    return {point.name.removeprefix(prefix): point.value for point in found if point.name.startswith(prefix)}

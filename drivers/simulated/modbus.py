@@ -1,0 +1,177 @@
+"""Ports for simulated devices: an RTU line behind a real pseudo-terminal, and a TCP server. Units misbehave as they say."""
+
+import asyncio
+import os
+import pty
+import tty
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Self
+
+from drivers.simulated.unit import Unit
+from protocols import modbus_tcp
+from protocols.modbus_pdu import request_length
+from protocols.modbus_rtu import MOST_BYTES, intact, seal
+
+BROADCAST = 0
+BITS_PER_CHARACTER = 10  # 8N1
+
+
+class _Line:
+    """The receiving side of a serial line: finds requests for its units, hands out replies one after the other."""
+
+    def __init__(self, units: Iterable[Unit], write: Callable[[bytes], None], baud: int | None) -> None:
+        self.units = {unit.unit: unit for unit in units}
+        self._write = write
+        self._byte = BITS_PER_CHARACTER / baud if baud else 0.0
+        self._data = b""
+        self._later: set[asyncio.TimerHandle] = set()
+
+    def receive(self, data: bytes) -> None:
+        self._data = (self._data + data)[-MOST_BYTES:]
+        while (found := _request(self._data)) is not None:
+            start, end = found
+            frame, self._data = self._data[start:end], self._data[end:]
+            self._answer(frame)
+
+    def _answer(self, frame: bytes) -> None:
+        for unit in self.units.values():
+            if frame[0] == BROADCAST:
+                unit.answer(frame[1:-2])
+            elif unit.unit == frame[0]:
+                for delay, wire in unit.deliver(seal, frame[1:-2]):
+                    self._send(delay + (len(frame) + len(wire)) * self._byte, wire)
+
+    def _send(self, delay: float, wire: bytes) -> None:
+        if not delay:
+            self._write(wire)
+            return
+        handle = asyncio.get_running_loop().call_later(delay, self._write, wire)
+        self._later = {one for one in self._later if not one.cancelled() and one.when() > handle.when() - 60} | {handle}
+
+    def stop(self) -> None:
+        for handle in self._later:
+            handle.cancel()
+
+
+def _request(data: bytes) -> tuple[int, int] | None:
+    """Where the first intact request lies."""
+    for start in range(len(data) - 7):
+        length = request_length(data[start + 1 : start + 8])
+        end = start + (length or 0) + 3
+        if length and end <= len(data) and intact(data[start:end]):
+            return start, end
+    return None
+
+
+class PtyBus:
+    """Units on an RTU line behind a pseudo-terminal. `baud` makes replies take the time that the wire would.
+
+    `async with PtyBus([Unit(1, ...)]) as bus: ... bus.url`
+    """
+
+    def __init__(self, units: Iterable[Unit], baud: int | None = None, echo: bool = False) -> None:
+        self._units = list(units)
+        self._baud = baud
+        self._echo = echo
+        self._fd = self._keep = -1
+        self.path = ""
+
+    @property
+    def url(self) -> str:
+        return f"serial://{self.path}?baud={self._baud or 9600}"
+
+    async def __aenter__(self) -> Self:
+        self._fd, self._keep = pty.openpty()  # our end of the slave stays open: the line survives a client's close
+        tty.setraw(self._keep)
+        self.path = os.ttyname(self._keep)
+        os.set_blocking(self._fd, False)
+        self._line = _Line(self._units, self.write, self._baud)
+        asyncio.get_running_loop().add_reader(self._fd, self._read)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.unplug()
+
+    def unplug(self) -> None:
+        """The adapter is pulled: the port is gone for whoever has it open."""
+        if self._fd >= 0:
+            self._line.stop()
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            os.close(self._keep)
+            self._fd = -1
+
+    def write(self, data: bytes) -> None:
+        """Bytes onto the line, as any device on it could put them there."""
+        if self._fd >= 0:
+            try:
+                os.write(self._fd, data)
+            except BlockingIOError:  # nobody reads: a wire does not wait
+                return
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, 4096)
+        except OSError:
+            return
+        if self._echo:
+            self.write(data)
+        self._line.receive(data)
+
+
+class TcpBus:
+    """Units behind a Modbus TCP port, or with `rtu=True` behind a transparent serial server (RTU frames over TCP)."""
+
+    def __init__(self, units: Iterable[Unit], host: str = "127.0.0.1", port: int = 0, rtu: bool = False) -> None:
+        self.units = {unit.unit: unit for unit in units}
+        self._rtu = rtu
+        self._host = host
+        self.port = port
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"{'rtu+' if self._rtu else ''}tcp://{self._host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, self._host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.disconnect()
+        await self._server.wait_closed()
+
+    def disconnect(self) -> None:
+        """Every client's connection is cut; the server goes on listening."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await (self._serve_rtu if self._rtu else self._serve_mbap)(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client went away
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _serve_rtu(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = _Line(self.units.values(), writer.write, None)
+        while data := await reader.read(4096):
+            line.receive(data)
+        line.stop()
+
+    async def _serve_mbap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            head = await reader.readexactly(modbus_tcp.HEAD)
+            tid, length, number = modbus_tcp.parse_head(head)
+            pdu = await reader.readexactly(length - 1)
+            unit = self.units.get(number)
+            sealed = partial(modbus_tcp.wrap, tid)
+            for delay, wire in unit.deliver(sealed, pdu) if unit else ():
+                loop.call_later(delay, writer.write, wire) if delay else writer.write(wire)
