@@ -42,7 +42,7 @@ def test_no_module_hides_one_of_the_standard_library():
     assert [str(path) for path in files(".py") if path.name in SHADOWING] == []
 
 
-@pytest.mark.parametrize("folder", [*LAYERS, "benchmarks", "tests"])
+@pytest.mark.parametrize("folder", [*LAYERS, "benchmarks"])
 def test_every_file_says_at_its_head_what_it_is(folder):
     silent = [
         str(path.relative_to(ROOT))
@@ -143,3 +143,48 @@ def test_every_layer_is_packaged():
 def test_the_changelog_knows_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in changelog or f"## [{PROJECT['version']}]" in changelog
+
+
+# Examples in the documents
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_toml_example_is_toml():
+    for path in files(".md"):
+        for block in blocks(path, "toml"):
+            tomllib.loads(block)
+
+
+def test_the_documents_name_only_commands_that_exist():
+    from agent.cli import VERBS
+
+    named = {
+        (str(path.relative_to(ROOT)), verb)
+        for path in files(".md")
+        for verb in re.findall(r"^(?:fengsui|fs) +([a-z]+)\b", "".join(blocks(path, "sh")), re.MULTILINE)
+    }
+    assert sorted((path, verb) for path, verb in named if verb not in VERBS) == []
+    assert set(VERBS) <= {verb for path, verb in named | in_line()}
+
+
+def in_line():
+    """Commands named in running text."""
+    return {
+        (path.name, verb)
+        for path in files(".md")
+        for verb in re.findall(r"`(?:fengsui|fs) ([a-z]+)\b", path.read_text(encoding="utf-8"))
+    }
+
+
+def test_the_two_guides_say_the_same():
+    """Same steps, same commands, same settings; only the language differs."""
+    english, chinese = (ROOT / "docs/operator" / f"first-hour{suffix}.md" for suffix in ("", ".zh"))
+    assert blocks(english, "sh") == blocks(chinese, "sh")
+    settings = [[tomllib.loads(block) for block in blocks(path, "toml")] for path in (english, chinese)]
+    settings[1][0]["station"]["language"] = "en"
+    assert settings[0] == settings[1]
+    heads = [re.findall(r"^(##) ", path.read_text(encoding="utf-8"), re.MULTILINE) for path in (english, chinese)]
+    assert len(heads[0]) == len(heads[1])
