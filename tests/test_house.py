@@ -140,6 +140,16 @@ def test_every_layer_is_packaged():
     assert {pattern.rstrip("*") for pattern in include} == set(LAYERS)
 
 
+def test_every_data_file_of_a_layer_is_packaged():
+    """A wheel without its schema or its messages would install, and fail on the pole."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]
+    packaged = {path for layer, globs in patterns.items() for pattern in globs for path in (ROOT / layer).glob(pattern)}
+    data = {path for path in files() if path.relative_to(ROOT).parts[0] in LAYERS and path.suffix != ".py"}
+    assert sorted(str(path.relative_to(ROOT)) for path in data - packaged) == []
+
+
 def test_the_changelog_knows_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in changelog or f"## [{PROJECT['version']}]" in changelog
