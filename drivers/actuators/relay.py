@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from drivers.actuators import patterns
-from drivers.actuators.board import Board, find, load
+from drivers.actuators.board import Board, Lease, find, load
 from drivers.actuators.coil import FAILURES, Coil
 from drivers.actuators.limits import Allowance
 from drivers.actuators.patterns import Pattern
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
 from drivers.values import Duration
-from protocols.errors import RemoteError
+from protocols.modbus_pdu import Refused
 
 RETRY = 0.1  # seconds after the first write or read-back that failed, doubled each time: a dead relay is no flood
 SHORTEST = 0.15  # seconds: a burst's rest below this is not worth a one-shot, and over before it can be read back
@@ -207,7 +207,7 @@ class Relay:
         if turn.said is not Verdict.DONE:
             return Outcome(Verdict.FAILED, "relay_never_closed", evidence)
         if off is not None and off.verdict is not Verdict.DONE:
-            return Outcome(Verdict.PARTIAL, off.reason, evidence | off.evidence)
+            return Outcome(Verdict.PARTIAL, off.reason, {**evidence, **off.evidence})
         return Outcome(Verdict.DONE, evidence=evidence)
 
     def _refused(self, started: Started, reason: str, evidence: Mapping[str, Any]) -> Outcome:
@@ -218,7 +218,7 @@ class Relay:
 
 def _why(wrong: Exception) -> tuple[str, dict[str, Any]]:
     """A refusal by the board (wrong profile, no such relay) is another errand for the technician than silence."""
-    reason = "relay_refused" if isinstance(wrong, RemoteError) else "relay_no_answer"
+    reason = "relay_refused" if isinstance(wrong, Refused) else "relay_no_answer"
     return reason, {"why": str(wrong)[:200]}
 
 
@@ -228,7 +228,8 @@ def create(config: RelayConfig, context: Context, now: Monotonic = time.monotoni
         raise ValueError(f"no board profile called {config.board}")
     board = load(path)
     bus = context.buses[config.bus]
-    coil = Coil(bus, board, config.unit, config.channel, config.timeout, now(), config.shot)
+    lease = Lease(board.one_shot, now(), left=config.shot)
+    coil = Coil(bus, board, unit=config.unit, channel=config.channel, patience=config.timeout, lease=lease)
     return Relay(config, coil, patterns.shipped() | config.patterns, now)
 
 
