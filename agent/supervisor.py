@@ -116,6 +116,8 @@ async def keep(part: Part, work: Work, report: Report, backoff: Backoff, chance:
     """The heart: run, and when it fails or ends, wait and run again. Only our own cancellation passes."""
     while True:
         error = await _run(part, work, report, backoff)
+        if _asked_to_stop():  # and the work kept it to itself, as asyncio.wait_for of Python 3.11 can
+            raise asyncio.CancelledError
         part.failures += 1
         part.crashes += 1
         pause = backoff.pause(part.failures, chance())
@@ -150,7 +152,8 @@ async def _core(name: str, work: Work) -> None:
         raise CoreFault(name, error) from error
     except Exception as error:
         raise CoreFault(name, error) from error
-    raise CoreFault(name, None)
+    if not _asked_to_stop():
+        raise CoreFault(name, None)
 
 
 def _asked_to_stop() -> bool:

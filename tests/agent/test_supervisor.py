@@ -1,6 +1,7 @@
 """Devices fail and come back; the core fails and takes the process along. In virtual time throughout."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import subprocess
@@ -123,6 +124,21 @@ def test_cancellation_passes_and_the_work_can_tidy_up():
 
     assert len(starts_of(work, 5)) == 1
     assert tidied == [True]
+
+
+@pytest.mark.parametrize("start", [Supervisor.keep, Supervisor.core])
+def test_work_that_swallows_its_cancellation_is_stopped_all_the_same(start):
+    async def deaf():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def main():
+        async with Supervisor() as house:
+            start(house, "deaf", deaf)
+            asyncio.get_running_loop().call_later(5, house.stop)
+        return asyncio.get_running_loop().time()
+
+    assert virtual.run(main()) == 5
 
 
 def test_one_part_failing_leaves_its_neighbour_alone():
