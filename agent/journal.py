@@ -15,6 +15,7 @@ from protocols.alert import ActionCode, Level, Permission, Status
 SEEN_PER_ISSUER = 1000  # identities; an issuer that says more in a day is refused by its seq instead
 MOST_ACTIVE = 64  # alerts in force at one place at once; a province has issued 40 in one bad night
 MOST_SIREN_STARTS = 256  # remembered for the caps, all origins together
+MOST_TOMBSTONES = 1000  # cancelled chains and chains that left this place; the first to expire makes room
 KEEP_AFTER_EXPIRY = 86_400  # seconds an identity outlives its alert
 
 
@@ -88,8 +89,19 @@ class Active(msgspec.Struct, frozen=True, array_like=True, tag=5):
     starts: float
     until: float
     siren: float
+    begun: bool = True
     siren_spent: float = 0.0
     spent: float = 0.0
+
+    @property
+    def sounds(self) -> bool:
+        return bool(self.channels & Permission.SIREN)
+
+    def more_urgent_than(self, other: "Active") -> bool:
+        """Worth a siren of its own where the other has sounded already."""
+        if ActionCode.ALL_CLEAR in {self.action, other.action}:
+            return self.action is not ActionCode.ALL_CLEAR
+        return self.level < other.level or self.action > other.action
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=6):
@@ -186,7 +198,10 @@ def _tombstone(journal: Journal, entry: Tombstone) -> Journal:
     standing = journal.tombstones.get(key)
     if standing is not None and standing.seq >= entry.seq:
         return journal
-    return replace(journal, tombstones={**journal.tombstones, key: entry})
+    tombstones = {**journal.tombstones, key: entry}
+    if len(tombstones) > MOST_TOMBSTONES:
+        del tombstones[min(tombstones, key=lambda known: tombstones[known].until)]
+    return replace(journal, tombstones=tombstones)
 
 
 def _active(journal: Journal, entry: Active) -> Journal:
@@ -198,11 +213,14 @@ def _ended(journal: Journal, entry: Ended) -> Journal:
 
 
 def _spent(journal: Journal, entry: Spent) -> Journal:
-    active = journal.active.get(entry.identity)
-    if active is None:
+    """One event has one siren: what one alert of a chain sounded counts for its companions (two importers of one alert)."""
+    payer = journal.active.get(entry.identity)
+    if payer is None:
         return journal
-    spent = msgspec.structs.replace(active, siren_spent=entry.siren, spent=entry.total)
-    return _active(journal, spent)
+    journal = _active(journal, msgspec.structs.replace(payer, siren_spent=entry.siren, spent=entry.total))
+    companions = [a for a in journal.active.values() if a.chain == payer.chain and a.siren_spent < entry.siren]
+    companions = [a for a in companions if not a.more_urgent_than(payer)]
+    return journal.fold(msgspec.structs.replace(a, siren_spent=entry.siren) for a in companions)
 
 
 def _siren_start(journal: Journal, entry: SirenStart) -> Journal:

@@ -3,13 +3,17 @@
 Patterns, clips and sentences are the plans' business; this file only says display, voice, siren or lamp, and why not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import NamedTuple
 
-from protocols.alert import ClockReading
-from protocols.area import Position
+from agent.journal import Journal
+from protocols.alert import ActionCode, ClockReading, Grant, Level, Local, Permission
+from protocols.area import EVERYWHERE, Item, Position, contains, covers, is_local
+from protocols.codes import family
+
+DAY = 86_400
 
 
 class Channel(IntFlag):
@@ -36,8 +40,173 @@ class Place:
     position: Position | None = None
 
 
+class Cap(NamedTuple):
+    """So many siren starts in so many seconds."""
+
+    starts: int
+    window: int
+
+
+class Quiet(NamedTuple):
+    """Minutes of the local day between which lesser warnings are shown and not spoken."""
+
+    start: int
+    end: int
+    utc_offset: int = 8 * 3600  # seconds
+
+    def at(self, unix: int) -> bool:
+        minute = (unix + self.utc_offset) % DAY // 60
+        night = self.start > self.end
+        return (minute >= self.start or minute < self.end) if night else self.start <= minute < self.end
+
+
+# What kills within minutes and close by, so that nobody can wait for a person to raise it to "evacuate".
+SIREN_FAMILIES = frozenset({"flash-flood", "dam", "dike", "landslide", "debris-flow", "tsunami", "accident"})
+CAPS = {"exercise": Cap(2, 7 * DAY), "local": Cap(12, DAY), "remote": Cap(24, DAY)}
+URGENT = frozenset({ActionCode.SHELTER, ActionCode.EVACUATE})
+TOP_HOLDERS = 2
+SERIES_IN_AGREEMENT = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the configuration says about warnings. Seconds, unless said otherwise."""
 
-    families: Mapping[str, str] = field(default_factory=dict)  # event code -> family, from agent/codes/events.toml
+    siren_families: frozenset[str] = SIREN_FAMILIES
+    siren_seconds: float = 180.0  # of sounding for one alert: what a village siren's motor bears in one go
+    longest: float = 3 * DAY  # an alert stands no longer, whatever it says of itself
+    all_clear: float = 600.0  # how long an all-clear is shown
+    exercise_siren: bool = False
+    unplaced: Channel = Channel.DISPLAY  # for an alert that only gives a shape, where the position is not known
+    quiet: Quiet | None = None
+    caps: Mapping[str, Cap] = field(default_factory=lambda: CAPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a permission depends on, of a sealed alert or a local one. `fresh` is that no replay is possible."""
+
+    origin: str
+    event: str
+    level: Level
+    action: ActionCode
+    local_area: bool
+    placed: bool
+    fresh: bool
+
+
+class Allowed(NamedTuple):
+    channels: Channel
+    withheld: dict[str, str]  # channel name -> reason code
+
+
+def powers_here(grants: Iterable[Grant], level: Level, place: Place) -> dict[str, Permission]:
+    """What each holder may do at this place about this level. Cancelling has no level."""
+    powers: dict[str, Permission] = {}
+    for grant in grants:
+        if not _answers_for(grant.areas, place.codes):
+            continue
+        bits = grant.permissions if level >= grant.level else grant.permissions & Permission.CANCEL
+        if bits:
+            powers[grant.holder] = powers.get(grant.holder, Permission.NONE) | bits
+    return powers
+
+
+def where(area: Iterable[Item], place: Place) -> tuple[bool | None, bool]:
+    """Does the alert apply here (None: only a position could say), and by an area of township size or smaller?"""
+    verdicts = [(covers(item, place.codes, place.position), is_local(item)) for item in area]
+    hits = [local for verdict, local in verdicts if verdict]
+    if hits:
+        return True, any(hits)
+    return (None if any(verdict is None for verdict, _ in verdicts) else False), False
+
+
+def allowed(case: Case, powers: Mapping[str, Permission], now: Now, journal: Journal, policy: Policy) -> Allowed:
+    """The channels that these holders together may use, and why each of the others stays silent."""
+    acting = [bits for bits in powers.values() if case.origin != "exercise" or Permission.EXERCISE in bits]
+    reasons = {
+        Channel.DISPLAY: "" if _may(acting, Permission.DISPLAY) else "no-authority",
+        Channel.VOICE: _voice_withheld(case, acting, now, policy),
+        Channel.SIREN: _siren_withheld(case, acting, now, journal, policy),
+    }
+    return _answer(case, reasons, policy)
+
+
+def allowed_local(case: Case, local: Local, now: Now, journal: Journal, policy: Policy) -> Allowed:
+    """A local alarm's channels: the configuration is its authority, and the siren wants two series that agree."""
+    agreeing = len({series for series, _ in local.evidence})
+    alone_silent = "" if local.alone or agreeing >= SERIES_IN_AGREEMENT else "one-series"
+    reasons = {
+        Channel.DISPLAY: "",
+        Channel.VOICE: _quiet(case, now, policy),
+        Channel.SIREN: _not_warranted(case, policy) or alone_silent or _capped(case, now, journal, policy),
+    }
+    return _answer(case, reasons, policy)
+
+
+def _answer(case: Case, reasons: Mapping[Channel, str], policy: Policy) -> Allowed:
+    reasons = {
+        channel: reason or ("" if case.placed or channel in policy.unplaced else "no-position")
+        for channel, reason in reasons.items()
+    }
+    channels = Channel.NONE
+    for channel, reason in reasons.items():
+        channels |= Channel.NONE if reason else channel
+    if Channel.DISPLAY in channels and case.action is not ActionCode.ALL_CLEAR:
+        channels |= Channel.LAMP
+    return Allowed(channels, {(channel.name or "").lower(): reason for channel, reason in reasons.items() if reason})
+
+
+def _answers_for(areas: tuple[int, ...], codes: tuple[int, ...]) -> bool:
+    return EVERYWHERE in areas or any(contains(area, code) for area in areas for code in codes)
+
+
+def _may(acting: Iterable[Permission], what: Permission) -> bool:
+    return any(what in bits for bits in acting)
+
+
+def _voice_withheld(case: Case, acting: list[Permission], now: Now, policy: Policy) -> str:
+    return _quiet(case, now, policy) if _may(acting, Permission.VOICE) else "no-authority"
+
+
+def _quiet(case: Case, now: Now, policy: Policy) -> str:
+    lesser = case.level >= Level.YELLOW and case.action not in URGENT
+    quiet = lesser and policy.quiet is not None and now.clock.trusted and policy.quiet.at(now.clock.best)
+    return "quiet-hours" if quiet else ""
+
+
+def _siren_withheld(case: Case, acting: list[Permission], now: Now, journal: Journal, policy: Policy) -> str:
+    """The first reason against the siren. The clock is asked last: when that alone is wanting, `due` adds the siren
+    as soon as the clock is trusted.
+    """
+    holders = sum(Permission.SIREN in bits for bits in acting)
+    if reason := _not_warranted(case, policy):
+        return reason
+    if not holders:
+        return "no-authority"
+    if case.level is Level.RED and holders < TOP_HOLDERS:
+        return "second-holder"
+    if case.origin == "exercise" and not policy.exercise_siren:
+        return "exercise-silent"
+    exempt = case.level is Level.RED and case.origin != "exercise"  # two holders, or we would not be here
+    if not exempt and (reason := _capped(case, now, journal, policy)):
+        return reason
+    return "" if case.fresh else "clock-untrusted"
+
+
+def _not_warranted(case: Case, policy: Policy) -> str:
+    """Shelter and evacuate are a person's word for this; otherwise only what is swift, severe and near."""
+    if case.action in URGENT:
+        return ""
+    severe = case.level <= Level.ORANGE and case.action is not ActionCode.ALL_CLEAR
+    if not severe or family(case.event) not in policy.siren_families:
+        return "not-for-siren"
+    return "" if case.local_area else "wide-area"
+
+
+def _capped(case: Case, now: Now, journal: Journal, policy: Policy) -> str:
+    cap = policy.caps.get(case.origin)
+    if cap is None:
+        return ""
+    recent = sum(s.origin == case.origin and abs(now.clock.best - s.at) < cap.window for s in journal.siren_starts)
+    return "cap" if recent >= cap.starts else ""

@@ -1,0 +1,139 @@
+"""One sealed alert before the journal: the facts a decision needs, and the entries it can make. Decides nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from agent.journal import KEEP_AFTER_EXPIRY, MOST_ACTIVE, Active, Ended, Entry, Journal, Seen, Tombstone
+from agent.orders import Change, Decision, conclude, rank, span
+from agent.policy import Case, Now, Place, Policy, allowed, powers_here, where
+from protocols.alert import ActionCode, Alert, Permission, Status, VerifiedAlert
+
+Powers = Mapping[str, Permission]
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """`powers` is what each signer may do at this place, `own` that the issuer is among the signers; both grow when an
+    earlier copy of the same payload is known (`joined`).
+    """
+
+    journal: Journal
+    verified: VerifiedAlert
+    now: Now
+    place: Place
+    policy: Policy
+    powers: Powers
+    own: bool
+
+    @property
+    def alert(self) -> Alert:
+        return self.verified.alert
+
+    @property
+    def identity(self) -> bytes:
+        return self.verified.identity
+
+    @property
+    def origin(self) -> str:
+        return "exercise" if self.alert.status is Status.EXERCISE else "remote"
+
+    @property
+    def may_cancel(self) -> bool:
+        return any(Permission.CANCEL in bits for bits in self.powers.values())
+
+    @property
+    def said(self) -> Iterable[Seen]:
+        """What is remembered of this issuer."""
+        return self.journal.seen.get(self.alert.issuer, {}).values()
+
+    def joined(self, seen: Seen) -> "Matter":
+        """With the signers of the copies before."""
+        known = seen.permissions()
+        both = {h: known.get(h, Permission.NONE) | self.powers.get(h, Permission.NONE) for h in {*known, *self.powers}}
+        return replace(self, powers=both, own=self.own or seen.own)
+
+    def chain(self) -> list[Active]:
+        """The other warnings in force or waiting that speak of the same event, drills and real ones apart."""
+        same = (a for a in self.journal.active.values() if a.chain == self.alert.chain and a.identity != self.identity)
+        return [a for a in same if a.status is self.alert.status and a.action is not ActionCode.ALL_CLEAR]
+
+    # The entries it can make
+
+    def seen(self) -> Seen:
+        grants = tuple(sorted((holder, int(bits)) for holder, bits in self.powers.items()))
+        alert, until = self.alert, self.alert.expires + KEEP_AFTER_EXPIRY
+        return Seen(self.identity, alert.issuer, alert.seq, alert.chain, until, self.own, grants)
+
+    def tombstone(self, issuer: int, seq: int) -> Tombstone:
+        return Tombstone(self.alert.chain, issuer, seq, self.alert.expires + KEEP_AFTER_EXPIRY)
+
+    def active(self) -> Active:
+        """The alert as it would be in force. It sounds no longer than what sounded in its chain, unless it says more."""
+        alert, permitted = self.alert, allowed(self._case(), self.powers, self.now, self.journal, self.policy)
+        longest = self.policy.all_clear if alert.action is ActionCode.ALL_CLEAR else self.policy.longest
+        starts, until = span(self.now, alert.seq, alert.onset, alert.expires, longest)
+        active = Active(
+            identity=self.identity,
+            origin=self.origin,
+            issuer=alert.issuer,
+            seq=alert.seq,
+            chain=alert.chain,
+            status=alert.status,
+            event=alert.event,
+            level=alert.level,
+            action=alert.action,
+            onset=alert.onset,
+            expires=alert.expires,
+            text=self.verified.text,
+            who=tuple(sorted(self.powers)),
+            channels=int(permitted.channels),
+            withheld=permitted.withheld,
+            boot=self.now.boot,
+            starts=starts,
+            until=until,
+            siren=self.policy.siren_seconds,
+            begun=starts <= self.now.monotonic,
+        )
+        sounded = (a.siren_spent for a in self.chain() if a.sounds and not active.more_urgent_than(a))
+        return _with_spent(active, max(sounded, default=0.0))
+
+    def _case(self) -> Case:
+        applies, local = where(self.alert.area, self.place)
+        return Case(
+            origin=self.origin,
+            event=self.alert.event,
+            level=self.alert.level,
+            action=self.alert.action,
+            local_area=local,
+            placed=applies is not None,
+            fresh=self.now.clock.trusted or self.alert.issuer in self.journal.boot_marks,
+        )
+
+    # The answers it can give
+
+    def refused(self, reason: str) -> Decision:
+        return conclude(self.journal, self.now, reason, Change.NONE, identity=self.identity)
+
+    def done(self, outcome: str, change: Change, entries: Iterable[Entry]) -> Decision:
+        facts = {"holders": sorted(self.powers)}
+        return conclude(self.journal, self.now, outcome, change, entries, identity=self.identity, **facts)
+
+
+def matter(journal: Journal, verified: VerifiedAlert, now: Now, place: Place, policy: Policy) -> Matter:
+    powers = powers_here(verified.grants, verified.alert.level, place)
+    return Matter(journal, verified, now, place, policy, powers, verified.own)
+
+
+def ended(alerts: Iterable[Active]) -> list[Entry]:
+    return [Ended(active.identity) for active in alerts]
+
+
+def crowded_out(journal: Journal) -> list[Active]:
+    """What has to go so that memory stays bounded: the least important."""
+    return sorted(journal.active.values(), key=rank)[MOST_ACTIVE:]
+
+
+def _with_spent(active: Active, siren_spent: float) -> Active:
+    from msgspec.structs import replace as replaced  # noqa: PLC0415 - beside dataclasses.replace
+
+    return replaced(active, siren_spent=siren_spent)
