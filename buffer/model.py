@@ -33,6 +33,31 @@ class Block(NamedTuple):
     keep: bool = False
 
 
+class Pending(NamedTuple):
+    """What one route still waits for in one lane of one log: the lowest number, and how many."""
+
+    log: str
+    lane: Lane
+    first: int
+    numbers: int
+
+
+class LaneInfo(NamedTuple):
+    """One lane of one log: numbers issued, and those that no route can have any more, as ranges by reason."""
+
+    last: int
+    bytes: int
+    gone: Mapping[str, tuple[tuple[int, int], ...]]
+
+
+class LogInfo(NamedTuple):
+    """One start of the agent. A closed log never gets another number."""
+
+    log: str
+    closed: bool
+    lanes: Mapping[Lane, LaneInfo]
+
+
 class Appended(NamedTuple):
     """A number, and when it is on disk (the future's exception says why it never will be)."""
 
@@ -63,6 +88,35 @@ class Options:
     merge_most: int = 60  # numbers in one block
     memory_bytes: int = 4 << 20  # newest bodies held in RAM while the disk refuses writes
     max_age: Mapping[Lane, float] | None = None  # settled history older than this may go early
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The state of the buffer at one moment, for `status`. Sizes in bytes."""
+
+    log: str
+    used: int  # pages in use in the database file
+    limit: int  # what `used` may reach now: max_bytes, or less on a full file system
+    lane_bytes: Mapping[Lane, int]
+    issued: Mapping[Lane, int]  # numbers of every log still known
+    pending: Mapping[str, int]  # numbers by route
+    settled: Mapping[str, int]
+    gone: Mapping[str, int]  # shed and unreadable numbers, by reason
+    waiting: int  # appended and not on disk
+    waiting_bytes: int
+    commits: int
+    checkpoints: int
+    merged: int  # blocks that went into another
+    thinned: int
+    write_errors: int
+    degraded: bool
+    salvaging: bool
+    alive: float  # CLOCK_MONOTONIC of the worker's last turn: the watchdog's evidence of progress
+    fault: str | None  # a bug that ended the worker: the process must not go on
+
+
+class Shed(Exception):
+    """The number will never be on disk: given up for newer ones while the disk refused. It is counted and published."""
 
 
 class Locked(OSError):
