@@ -1,0 +1,220 @@
+"""Modbus devices by profile: one Source polls one device over a bus that it shares with others.
+
+A sample ends at the first request that gets no answer, so a dead device costs its neighbours one of its timeouts; after
+that it is asked ever less often, up to once a minute.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
+from drivers.bus import Bus
+from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition, next_due
+from drivers.sensors.modbus_profile import ModbusProfile, ModbusSeries, open_modbus
+from drivers.slot import Priority
+from drivers.values import Duration
+from protocols.errors import LocalError, RemoteError
+from protocols.modbus_map import Register
+from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused
+from protocols.modbus_plan import Block, Planner
+from protocols.reading import Reading, is_series_name
+
+LONGEST_INTERVAL = 86_400.0  # seconds
+ABSENT_FOR = 600.0  # seconds until a register that the device does not have is asked for again
+DEVICE_LACKS = (ILLEGAL_ADDRESS, ILLEGAL_VALUE)
+
+
+class ModbusConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[[sensor]] driver = "modbus"`: one device on a bus. `rename` gives a series a name of its own, `prefix` goes
+    before the names of all others; `omit` and `expect` name series as the profile does.
+    """
+
+    name: str
+    bus: str
+    profile: str
+    unit: int | None = None
+    interval: Duration | None = None
+    timeout: Duration | None = None
+    prefix: str = ""
+    rename: dict[str, str] = {}
+    omit: list[str] = []
+    expect: dict[str, tuple[float, float]] = {}
+
+    def called(self, series: str) -> str:
+        """The station's name for a series of the profile."""
+        if series in self.rename:
+            return self.rename[series]
+        return f"{self.prefix}.{series}" if self.prefix else series
+
+
+class ModbusSource:
+    """See `drivers.api.Source`."""
+
+    def __init__(self, config: ModbusConfig, profile: ModbusProfile, bus: Bus, context: Context) -> None:
+        self.name = config.name
+        self.unit = profile.defaults.unit if config.unit is None else config.unit
+        self.interval = float(profile.defaults.interval if config.interval is None else config.interval)
+        self._timeout = profile.defaults.timeout if config.timeout is None else config.timeout
+        self._bus = bus
+        self._now = context.now
+        self._report = context.report
+        wanted = [one for one in profile.series if one.name not in config.omit]
+        self._called = {one.name: config.called(one.name) for one in wanted}
+        self._series = {self._called[one.name]: _spec(one, config) for one in wanted}
+        everything = [one.register() for one in profile.series]
+        registers = [one for one in everything if one.name in self._called]
+        self._planner = Planner(registers, profile.planned(), everything)
+        self._plan = self._planner.blocks()
+        self._absent: dict[str, float] = {}  # series of the profile -> when to ask again
+        self._condition = Condition(config.name, context.report, context.now, {"bus": config.bus, "unit": self.unit})
+
+    @property
+    def series(self) -> Mapping[str, SeriesSpec]:
+        return self._series
+
+    async def run(self, emit: Emit) -> None:
+        while True:
+            started = time.monotonic()
+            most = await self._poll(emit)
+            due = next_due(started, self.interval, self._condition.failures, most)
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+
+    async def read_once(self) -> Sequence[Reading]:
+        readings, wrong = await self._sample(Priority.TECHNICIAN)
+        if wrong is not None and not readings:
+            raise wrong
+        return readings
+
+    def status(self) -> Mapping[str, Any]:
+        return {
+            **self._condition.status(),
+            "counters": self._bus.counters(self.unit),
+            "requests": len(self._plan),
+            "absent": sorted(self._called[name] for name in self._absent),
+        }
+
+    async def _poll(self, emit: Emit) -> float:
+        """One beat; returns the longest pause before the next."""
+        readings, wrong = await self._sample(Priority.POLL)
+        if readings:
+            emit(readings)
+        if wrong is None:
+            self._condition.succeeded()
+            return BACK_OFF_MOST
+        self._condition.failed("port" if isinstance(wrong, OSError) else wrong.reason, self._bus.frames)
+        return BACK_OFF_PORT if isinstance(wrong, OSError) else BACK_OFF_MOST
+
+    async def _sample(self, priority: Priority) -> tuple[list[Reading], OSError | RemoteError | None]:
+        """What the device gave, and why there is not more. A refusal is an answer, unless nothing else came."""
+        values: dict[str, float] = {}
+        refused: Refused | None = None
+        present = [block for block in self._plan if not self._is_absent(block)] or self._plan
+        at, waiting, answered = 0, present[::-1], False
+        while waiting:
+            block = waiting.pop()
+            try:
+                answer = await self._ask(block, priority)
+            except Refused as refusal:
+                refused = refusal
+                waiting += self._learn(block, refusal)[::-1]
+                continue
+            except (OSError, RemoteError) as wrong:
+                return self._readings(values, at), wrong
+            at, answered = at or self._now(), True
+            values |= self._decoded(block, answer)
+        return self._readings(values, at), None if answered else refused
+
+    async def _ask(self, block: Block, priority: Priority) -> list[int]:
+        return await self._bus.read(
+            self.unit, block.function, block.address, block.count, self._timeout, priority=priority
+        )
+
+    def _decoded(self, block: Block, answer: Sequence[int]) -> dict[str, float]:
+        values = {}
+        for register in block.registers:
+            try:
+                values[register.name] = register.decode(block.words(register, answer))
+            except RemoteError as wrong:
+                self._bus.count(self.unit, wrong.reason)
+            self._absent.pop(register.name, None)
+        return values
+
+    def _readings(self, values: Mapping[str, float], at: int) -> list[Reading]:
+        called = ((self._called[name], value) for name, value in values.items())
+        return [Reading(name, at, value, self._series[name].unit) for name, value in called]
+
+    def _learn(self, block: Block, refusal: Refused) -> list[Block]:
+        """The smaller requests to ask in place of a refused one, from now on."""
+        if refusal.code not in DEVICE_LACKS:
+            return []
+        parts = self._planner.learn(block)
+        self._plan = self._planner.blocks()
+        if not parts:
+            self._set_absent(block.registers, refusal.reason)
+        return parts
+
+    def _set_absent(self, registers: Sequence[Register], reason: str) -> None:
+        for register in registers:
+            if register.name not in self._absent:
+                self._report(
+                    "series.absent", {"device": self.name, "series": self._called[register.name], "reason": reason}
+                )
+            self._absent[register.name] = time.monotonic() + ABSENT_FOR
+
+    def _is_absent(self, block: Block) -> bool:
+        until = self._absent.get(block.registers[0].name, 0.0)
+        return len(block.registers) == 1 and time.monotonic() < until
+
+
+def _spec(one: ModbusSeries, config: ModbusConfig) -> SeriesSpec:
+    spec = one.spec(one.register().step)
+    return replace(spec, expect=config.expect[one.name]) if one.name in config.expect else spec
+
+
+def _create(config: ModbusConfig, context: Context) -> ModbusSource:
+    profile, problems = open_modbus(config.profile, context.profiles)
+    if profile is None:
+        raise LocalError("profile", "; ".join(f"{one.key} {one.code}" for one in problems))
+    return ModbusSource(config, profile, context.buses[config.bus], context)
+
+
+def _check(config: ModbusConfig, context: Context) -> Iterator[Problem]:
+    if config.bus not in context.buses:
+        yield Problem("bus", "sensor.bus_unknown", {"bus": config.bus, "known": ", ".join(context.buses)})
+    if config.unit is not None and not 1 <= config.unit <= 255:
+        yield Problem("unit", "value.range", {"value": config.unit, "least": 1, "most": 255})
+    if config.interval is not None and not 0.05 <= config.interval <= LONGEST_INTERVAL:
+        yield Problem("interval", "value.range", {"value": config.interval, "least": "50ms", "most": "1d"})
+    if config.timeout is not None and not 0 < config.timeout <= 60:
+        yield Problem("timeout", "value.range", {"value": config.timeout, "least": "1ms", "most": "60s"})
+    profile, problems = open_modbus(config.profile, context.profiles)
+    yield from problems
+    if profile is not None:
+        yield from check_names(config, [one.name for one in profile.series])
+
+
+def check_names(config: ModbusConfig, has: Sequence[str]) -> Iterator[Problem]:
+    """Series that a configuration speaks of must be in the profile, and what they are called must be a name, once."""
+    for key, spoken in (("omit", config.omit), ("rename", list(config.rename)), ("expect", list(config.expect))):
+        for name in spoken:
+            if name not in has:
+                yield Problem(key, "sensor.no_series", {"series": name, "known": ", ".join(has)})
+    left = [config.called(name) for name in has if name not in config.omit]
+    if not left:
+        yield Problem("omit", "sensor.all_omitted")
+    for name in sorted(set(left)):
+        if not is_series_name(name):
+            yield Problem("rename", "series.name", {"name": name})
+        if left.count(name) > 1:
+            yield Problem("rename", "series.twice", {"name": name})
+    for name, bounds in config.expect.items():
+        if not bounds[0] < bounds[1]:
+            yield Problem(f"expect.{name}", "series.bounds", {"low": bounds[0], "high": bounds[1]})
+
+
+FACTORY = Factory(ModbusConfig, _create, _check)
