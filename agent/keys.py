@@ -1,0 +1,71 @@
+"""Private keys in files: made, loaded, and refused when others could read them. Signs nothing itself (`protocols.seal`)
+and never prints or logs a key.
+
+A file holds a PKCS #8 PEM, or the 32 raw bytes as 64 hexadecimal digits.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from protocols.errors import LocalError
+
+MAX_FILE = 4096  # bytes; a PEM of this kind has 119
+RAW_DIGITS = 64
+
+
+def make_key(path: Path) -> Ed25519PrivateKey:
+    """A new key in a new file that only its owner can read. FileExistsError: a key is never overwritten."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """The key of a file; LocalError says why it cannot be used, OSError that it cannot be read."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        _check_private(os.fstat(file.fileno()), path)
+        data = file.read(MAX_FILE + 1)
+    return _parse(data, path)
+
+
+def public_of(key: Ed25519PrivateKey) -> bytes:
+    """The 32 bytes that stand in a key-set and in a station's configuration."""
+    return key.public_key().public_bytes_raw()
+
+
+def _check_private(facts: os.stat_result, path: Path) -> None:
+    """Ours or root's (systemd credentials are root's), and nobody else's to read."""
+    if not stat.S_ISREG(facts.st_mode):
+        raise LocalError("key-file", f"{path} is not a file")
+    if facts.st_uid not in {os.geteuid(), 0}:
+        raise LocalError("key-owner", f"{path} belongs to user {facts.st_uid}")
+    if facts.st_mode & 0o077:
+        raise LocalError("key-mode", f"{path} can be read by others (mode {facts.st_mode & 0o777:o}); chmod 600 it")
+
+
+def _parse(data: bytes, path: Path) -> Ed25519PrivateKey:
+    if len(data) <= MAX_FILE and b"-----BEGIN" in data:
+        try:
+            key = load_pem_private_key(data, password=None)
+        except (ValueError, TypeError) as error:
+            raise LocalError("key-format", f"{path} is not an unencrypted PKCS #8 PEM") from error
+        if isinstance(key, Ed25519PrivateKey):
+            return key
+        raise LocalError("key-format", f"{path} is another kind of key than Ed25519")
+    digits = data.strip()
+    try:
+        if len(digits) == RAW_DIGITS:
+            return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(digits.decode("ascii")))
+    except ValueError:
+        pass  # said below, without the content
+    raise LocalError("key-format", f"{path} is neither a PEM nor {RAW_DIGITS} hexadecimal digits")
