@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from protocols.errors import LocalError, RemoteError
-from protocols.record import STATION, Key
+from protocols.key import STATION, Key
 
 DEFAULT_ROOT = "fengsui/1"
 UP = ("readings", "events", "digest", "status")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from protocols.errors import LocalError, RemoteError
-from protocols.record import Key
+from protocols.key import Key
 
 Wall = Callable[[bytes, int], tuple[int, bool]]
 """`wall(boot, at)`: Unix milliseconds of a boot time, and whether a trusted anchor says so."""

@@ -1,52 +1,28 @@
-"""Which numbers a message carries: the key that makes delivery idempotent."""
+"""Messages of readings: which numbers they carry, and the packed form, which hands stored bodies on as they are.
 
-import re
+    CBOR array [version, station, log, lane, first, last, kind, floor, anchor, bodies]
+
+The anchor [boot, Unix ms, trusted] is the wall time of that boot's time 0, so that a receiver dates the bodies itself.
+`Key` and its kin are here under the name that the rest of the house uses.
+"""
+
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import NamedTuple
 
-from protocols.errors import LocalError, RemoteError
+import cbor2
 
-STATION = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
-LANES = ("alarm", "event", "telemetry", "bulk")
-KINDS = ("live", "backlog", "resend")
-MAX_NUMBER = (1 << 63) - 1  # what SQLite keeps in a column
-_TEXT = re.compile(r"([0-9a-f]{16})/(alarm|event|telemetry|bulk)/([1-9][0-9]{0,18})-([1-9][0-9]{0,18})", re.ASCII)
+from protocols.key import KINDS, LANES, MAX_NUMBER, STATION, Key, joined, parse_key
+from protocols.senml import Wall
+from protocols.sheet import BOOT_BYTES
 
+__all__ = ["KINDS", "LANES", "MAX_NUMBER", "STATION", "Key", "encode_packed", "joined", "parse_key"]
 
-class Key(NamedTuple):
-    """Numbers `first`..`last` of one lane of one log of one station."""
-
-    station: str
-    log: str
-    lane: str
-    first: int
-    last: int
-
-    @property
-    def text(self) -> str:
-        """The key as it stands in a body, whose station stands beside it."""
-        return f"{self.log}/{self.lane}/{self.first}-{self.last}"
-
-    @property
-    def numbers(self) -> int:
-        return self.last - self.first + 1
+VERSION = 1
 
 
-def parse_key(station: str, text: str) -> Key:
-    """The key of `text` as `Key.text` writes it; RemoteError for anything else."""
-    match = _TEXT.fullmatch(text)
-    if match is None or not STATION.fullmatch(station):
-        raise RemoteError("key.malformed", f"{station[:40]} {text[:80]}")
-    key = Key(station, match[1], match[2], int(match[3]), int(match[4]))
-    if not key.first <= key.last <= MAX_NUMBER:
-        raise RemoteError("key.range", text)
-    return key
-
-
-def joined(keys: Sequence[Key]) -> Key:
-    """One key for several that follow each other without a gap in one lane of one log."""
-    for left, right in pairwise(keys):
-        if left[:3] != right[:3] or left.last + 1 != right.first:
-            raise LocalError("key.gap", f"{left.text} {right.text}")
-    return keys[0]._replace(last=keys[-1].last)
+def encode_packed(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
+    """One message for bodies that follow each other, all of one log and so of one boot."""
+    boot = next((body[1 : 1 + BOOT_BYTES] for body in bodies if body[:1] == b"\x01"), None)
+    anchor = [boot, *wall(boot, 0)] if boot else None
+    numbers = [key.first, key.last, KINDS.index(kind), floor]
+    lane = LANES.index(key.lane)
+    return cbor2.dumps([VERSION, key.station, bytes.fromhex(key.log), lane, *numbers, anchor, list(bodies)])

@@ -1,28 +1,178 @@
-"""SenML packs (RFC 8428) of stored bodies (thin first version)."""
+"""Stored bodies as SenML packs (RFC 8428), in JSON and in CBOR.
+
+Knows packed bodies, units and the labels of a record. Wall time is handed in as a function and stands in every record as
+an absolute time. What the message says of itself stands in its first record under labels of our own, which a consumer
+that does not know them passes over (RFC 8428 §4.4): `version`, `id`, `floor`, `kind`; `q` is the quality where it is not
+good. A body of another format, or one that is damaged, goes out untouched as the data value of one record.
+"""
 
 import json
-from collections.abc import Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
-from protocols import columns, units
-from protocols.event import Wall
-from protocols.quality import GOOD, Reason
-from protocols.record import Key
+import cbor2
 
-VERSION = 1
+from protocols import forms, units
+from protocols.errors import RemoteError
+from protocols.key import Key
+from protocols.quality import GOOD, Reason
+from protocols.sheet import Column, Sheet, lay_open
+from protocols.table import Table
+
+Wall = Callable[[bytes, int], tuple[int, bool]]
+"""`wall(boot, at)`: Unix milliseconds of a boot time, and whether a trusted anchor says so."""
+
+VERSION = 1  # of this contract, not SenML's, whose version 10 is the default and left out
+BASE_NAME = "urn:fengsui:{}/"
+FOREIGN = "packed/{}"  # name of a record with a whole body; no series can be called so
+EARLIEST_MS = (1 << 28) * 1000  # a SenML time below 2**28 s counts from now (RFC 8428 §4.5.3)
+CBOR_LABELS = {"bn": -2, "n": 0, "u": 1, "v": 2, "t": 6, "vd": 8}  # RFC 8428 §6; all others keep their text
+_CLOCK = int(Reason.CLOCK) << 4
+_TIME = "\0"  # where a row's time goes in its template; no printable name holds it
+REMEMBERED_TEXTS = 8192  # numbers of one scale with their text, 1 MB; forgotten all at once when full
 
 
 def encode_json(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
-    head: dict[str, Any] = {"bn": f"urn:fengsui:{key.station}/", "version": VERSION, "id": key.text}
-    head |= {"floor": floor, "kind": kind}
+    """One message for bodies that follow each other: `key` covers the numbers of all, `floor` is the lowest still pending."""
+    text = "".join([_json(body, wall) for body in bodies])
+    head = json.dumps(_about(key, floor, kind), separators=(",", ":"))
+    return f"[{head[:-1]},{text[2:]}]".encode()
+
+
+def encode_cbor(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
+    """As `encode_json`, with the integer labels of RFC 8428 §6."""
+    records = [record for body in bodies for record in _records(body, wall)]
+    records[0] = _about(key, floor, kind) | records[0]
+    return cbor2.dumps(
+        [{CBOR_LABELS.get(label, label): value for label, value in record.items()} for record in records]
+    )
+
+
+def _about(key: Key, floor: int, kind: str) -> dict[str, Any]:
+    station = BASE_NAME.format(key.station)
+    return {"bn": station, "version": VERSION, "id": key.text, "floor": floor, "kind": kind}
+
+
+def _open(body: bytes, wall: Wall) -> tuple[Sheet, list[int]]:
+    """A body and the wall time of its rows; rows of an untrusted time have that among their reasons."""
+    sheet = lay_open(body)
+    moments = [wall(sheet.boot, at) for at in sheet.times]
+    trusted = [good for _, good in moments]
+    return sheet if all(trusted) else _doubt(sheet, trusted), [max(ms, EARLIEST_MS) for ms, _ in moments]
+
+
+def _doubt(sheet: Sheet, trusted: list[bool]) -> Sheet:
+    doubts: list[list[int]] = [[] for _ in sheet.columns]
+    for shape, good in zip(sheet.order, trusted, strict=True):
+        for index in sheet.table.shapes[shape]:
+            doubts[index].append(0 if good else _CLOCK)
+    return sheet._replace(
+        columns=[_worse(sheet, column, its) for column, its in zip(sheet.columns, doubts, strict=True)]
+    )
+
+
+def _worse(sheet: Sheet, column: Column, doubts: list[int]) -> Column:
+    qualities = column.qualities or [sheet.quality] * len(doubts)
+    return column._replace(qualities=[quality | doubt for quality, doubt in zip(qualities, doubts, strict=True)])
+
+
+# JSON: one template for each shape of row, filled with the texts of its values
+
+
+def _json(body: bytes, wall: Wall) -> str:
+    """The records of a body, each after a comma."""
+    try:
+        sheet, times = _open(body, wall)
+        cells = [
+            iter(_texts(column, unit, sheet.quality))
+            for column, (_, unit) in zip(sheet.columns, sheet.table.series, strict=True)
+        ]
+    except RemoteError:
+        return "," + json.dumps(_foreign_json(body), separators=(",", ":"))
+    templates = _templates(sheet.table)
+    rows = [[cells[index] for index in shape] for shape in sheet.table.shapes]
+    return "".join(
+        [
+            templates[shape].replace(_TIME, f"{ms // 1000}.{ms % 1000:03d}") % tuple(map(next, rows[shape]))
+            for shape, ms in zip(sheet.order, times, strict=True)
+        ]
+    )
+
+
+@lru_cache(maxsize=64)
+def _templates(table: Table) -> list[str]:
     records = []
-    for body in bodies:
-        boot, readings = columns.unpack(body)
-        for series, at, value, unit, quality in readings:
-            unix_ms, trusted = wall(boot, at)
-            shown, name = units.to_senml(value, unit)
-            record = {"n": series, "u": name, "v": shown, "t": unix_ms / 1000}
-            q = quality if trusted else quality | Reason.CLOCK << 4
-            records.append(head | record | ({} if q == GOOD else {"q": int(q)}))
-            head = {}
-    return json.dumps(records, separators=(",", ":")).encode()
+    for name, code in table.series:
+        start = json.dumps({"n": name, "u": units.outside(code)[0]}, separators=(",", ":"))[:-1]
+        records.append("," + start.replace("%", "%%") + f',"t":{_TIME},"v":%s}}')
+    return ["".join([records[index] for index in shape]) for shape in table.shapes]
+
+
+def _texts(column: Column, unit: str, quality: int) -> list[str]:
+    """The text of each value as it stands in its record, with its quality behind it where that is not good."""
+    shift = units.outside(unit)[1]
+    if forms.is_decimal(column.form):
+        texts = list(map(_decimals(column.form - shift).__getitem__, column.numbers))
+    else:
+        texts = [repr(units.shifted(value, shift)) for value in forms.to_values(column.form, column.numbers)]
+    if column.qualities:
+        return [text if q == GOOD else f'{text},"q":{q}' for text, q in zip(texts, column.qualities, strict=True)]
+    return texts if quality == GOOD else [f'{text},"q":{quality}' for text in texts]
+
+
+class _Decimals(dict[int, str]):
+    """number / 10**point as text, remembered: the values of a series keep coming back."""
+
+    def __init__(self, point: int) -> None:
+        super().__init__()
+        self.point = point
+
+    def __missing__(self, number: int) -> str:
+        if len(self) >= REMEMBERED_TEXTS:
+            self.clear()
+        text = self[number] = _decimal(number, self.point)
+        return text
+
+
+@lru_cache(maxsize=16)
+def _decimals(point: int) -> _Decimals:
+    return _Decimals(point)
+
+
+def _decimal(number: int, point: int) -> str:
+    if point <= 0:
+        return str(number * 10**-point)
+    digits = f"{abs(number):0{point + 1}d}"
+    text = f"{digits[:-point]}.{digits[-point:]}".rstrip("0").rstrip(".")
+    return "-" + text if number < 0 else text
+
+
+def _foreign_json(body: bytes) -> dict[str, Any]:
+    return {"n": FOREIGN.format(body[0] if body else 0), "vd": urlsafe_b64encode(body).rstrip(b"=").decode()}
+
+
+# CBOR: a map for each record
+
+
+def _records(body: bytes, wall: Wall) -> Iterator[dict[str, Any]]:
+    try:
+        sheet, times = _open(body, wall)
+        cells = [_cells(sheet, index) for index in range(len(sheet.columns))]
+    except RemoteError:
+        yield {"n": FOREIGN.format(body[0] if body else 0), "vd": body}
+        return
+    for shape, ms in zip(sheet.order, times, strict=True):
+        for index in sheet.table.shapes[shape]:
+            name, code = sheet.table.series[index]
+            value, quality = next(cells[index])
+            record = {"n": name, "u": units.outside(code)[0], "t": ms / 1000, "v": value}
+            yield record if quality == GOOD else record | {"q": quality}
+
+
+def _cells(sheet: Sheet, index: int) -> Iterator[tuple[float, int]]:
+    column, shift = sheet.columns[index], units.outside(sheet.table.series[index][1])[1]
+    values = forms.to_values(column.form, column.numbers)
+    shown = [units.shifted(value, shift) for value in values] if shift else values
+    return zip(shown, column.qualities or [sheet.quality] * len(shown), strict=True)
