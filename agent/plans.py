@@ -15,6 +15,7 @@ import msgspec
 from agent.collect import collect
 from drivers.api import Problem
 from protocols.alert import displayable
+from protocols.codes import family
 
 SHIPPED = Path(__file__).parent / "data" / "plans"
 LEVELS = ("red", "orange", "yellow", "blue")
@@ -32,7 +33,7 @@ class Siren(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Fits where each key that is there fits. Codes are prefixes: "11A" is all of water."""
+    """Fits where each key that is there fits. `event`: families (`flash-flood`) or code prefixes ("11A" is all water)."""
 
     name: str
     event: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def fits(self, event: str, level: str, action: str) -> bool:
         return (
-            (not self.event or event.startswith(self.event))
+            (not self.event or family(event) in self.event or event.startswith(self.event))
             and (not self.level or level in self.level)
             and (not self.action or action in self.action)
         )
@@ -61,9 +62,9 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     events: dict[str, str]
 
     def event(self, code: str) -> str:
-        """The most exact name there is for a code; unknown codes are normal (senders extend the table)."""
-        shorter = (code[:length] for length in range(len(code), 1, -1))
-        return next((self.events[part] for part in shorter if part in self.events), self.unknown_event)
+        """The most exact name there is for a code or word; unknown ones are normal (senders extend the table)."""
+        parts = (code, family(code), *(code[:length] for length in range(len(code) - 1, 1, -1)))
+        return next((self.events[part] for part in parts if part in self.events), self.unknown_event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,303 @@
+"""The loop from seal to siren: verify, decide, write the intention, act, acknowledge.
+
+What is believed stands in `protocols.seal`, what is allowed in `agent.decide`, how it sounds in `agent.plans`. This file
+carries it out: nothing here waits for a disk longer than 100 ms, for an uplink at all, or for one actuator before another.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from agent.conductor import Conductor, Spending, names, shown
+from agent.decide import decide
+from agent.evidence import Evidence, Record
+from agent.intake import Done, Intake, Message
+from agent.journal import Entry
+from agent.journal_file import JournalFile
+from agent.orders import Change, Decision, Order, due, end, next_change, orders, resume
+from agent.performer import Performer
+from agent.plans import Plans
+from agent.policy import Now, Place, Policy
+from drivers.api import Action, Actuator, Outcome, Verdict
+from protocols import cose
+from protocols.alert import ClockReading, Local, Refusal, VerifiedAlert
+from protocols.keyring import Keyring
+from protocols.seal import verify
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.1  # seconds a siren waits for the disk; DESIGN §4
+AT_A_STRETCH = 16  # messages judged before anybody else on the loop has a turn: some milliseconds on a Pi
+LONGEST_NAP = 30.0  # seconds: the clock may become trusted, or be set, with nobody telling us
+PROBE_EVERY = 60.0  # seconds; also keeps the relay's port open, so that the first write need not wait for it
+SHORTEST_NAP = 0.01  # seconds: whatever time says, the loop does not spin
+MOST_STEPS = 256  # decisions waiting for the disk; nothing more is judged before they are through
+
+
+class Clock(Protocol):
+    """The part of `agent.clock.Clock` that is asked."""
+
+    boot: bytes
+
+    def read(self) -> ClockReading: ...
+
+
+class _Step(NamedTuple):
+    """Something decided that waits for the disk: then `act`, then `done`."""
+
+    written: Future[None] | None
+    alert: str
+    act: Callable[[], None]
+    done: Done
+
+
+class Alerting:
+    """`record(type, fields, lane)` writes an acknowledgement and returns at once. `now` is time.monotonic."""
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        journal: JournalFile,
+        clock: Clock,
+        place: Place,
+        policy: Policy,
+        plans: Plans,
+        actuators: Sequence[Actuator],
+        record: Record,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.keyring = keyring
+        self._journal, self._clock, self._place, self._policy, self._monotonic = journal, clock, place, policy, now
+        self._evidence = Evidence(record, now)
+        self._performers = [Performer(one, partial(self._step, one.name), now) for one in actuators]
+        self._conductor = Conductor(self._performers, plans, now)
+        self._spending = Spending()
+        self._intake = Intake()
+        self._wake, self._ready = asyncio.Event(), asyncio.Event()
+        self._steps: deque[_Step] = deque()
+        self._carrying = False
+        self._late: Future[None] | None = None  # the disk owes us this one
+        self._look_at = 0.0
+        self._heard: dict[str, dict[str, float]] = {"bearers": {}, "holders": {}}
+
+    # What comes in
+
+    def submit(self, bearer: str, data: bytes, retained: bool, done: Done) -> None:
+        """A message from a warning topic. `done` is called once: when it is journalled, or found to be worth nothing."""
+        why = self._intake.put(Message(bearer, data, retained, done))
+        if why:
+            self._evidence.junk(why, bearer)
+            done()
+        self._wake.set()
+
+    def local(self, alarm: Local) -> None:
+        """An alarm of this station's own sensors."""
+        self._enact(decide(self._journal.journal, alarm, self._now(), self._place, self._policy))
+
+    def end(self, identity: bytes) -> None:
+        """A local alarm is over, or a person on the spot ended it."""
+        self._enact(end(self._journal.journal, identity, self._now()))
+
+    def status(self) -> Mapping[str, Any]:
+        """For health: whom we believe, what is in force, who was heard, what was refused."""
+        now = self._monotonic()
+        ago = {kind: {name: round(now - at) for name, at in who.items()} for kind, who in self._heard.items()}
+        return {
+            "keyring": self.keyring.number,
+            "active": [shown(order) for order in orders(self._journal.journal, self._now())],
+            "heard_seconds_ago": ago,
+            "counts": dict(self._evidence.counts),
+            "journal": "late" if self._late is not None else "ok",
+            "actuators": {one.actuator.name: one.status() for one in self._performers},
+        }
+
+    # The loop
+
+    async def run(self) -> None:
+        """Until cancelled. Then everything falls silent, and the next start resumes what still stands."""
+        _warm()
+        helpers = [asyncio.create_task(self._carry_out()), asyncio.create_task(self._probe())]
+        try:
+            self._enact(resume(self._journal.journal, self._now(), self._policy.longest))
+            while True:
+                await self._sleep()
+                self._judge()
+                self._pass_time()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            self._evidence.flush(everything=True)
+            await asyncio.gather(*(performer.close() for performer in self._performers))
+
+    async def _sleep(self) -> None:
+        """Until there is a message, or time has something to say; everybody else on the loop has a turn in any case."""
+        if self._wake.is_set():
+            await asyncio.sleep(0)
+            return
+        moments = (
+            next_change(self._journal.journal, self._now()),
+            self._conductor.next_change(),
+            self._spending.next_change(),
+            self._evidence.next_flush(),
+        )
+        nap = min((moment - self._monotonic() for moment in moments if moment is not None), default=LONGEST_NAP)
+        try:
+            async with asyncio.timeout(max(SHORTEST_NAP, min(nap, LONGEST_NAP))):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _judge(self) -> None:
+        for _ in range(AT_A_STRETCH):
+            message = self._intake.take() if len(self._steps) < MOST_STEPS else None
+            if message is None:
+                self._wake.clear()
+                return
+            self._judge_one(message)
+
+    def _judge_one(self, message: Message) -> None:
+        self._heard["bearers"][message.bearer] = self._monotonic()
+        found = verify(message.data, self.keyring, self._clock.read())
+        if isinstance(found, Refusal):
+            self._evidence.junk(found.reason, message.bearer)
+            self._later(_Step(None, "", _nothing, message.done))
+            return
+        self._heard["holders"] |= dict.fromkeys(found.holders, self._monotonic())
+        self._enact(decide(self._journal.journal, found, self._now(), self._place, self._policy), message, found)
+
+    def _pass_time(self) -> None:
+        """What is due by the clock: beginnings, ends, the next slice of the siren's time, counted junk."""
+        now = self._now()
+        moment = next_change(self._journal.journal, now)
+        if (moment is not None and now.monotonic >= moment) or now.monotonic >= self._look_at:
+            self._look_at = now.monotonic + LONGEST_NAP
+            self._enact(due(self._journal.journal, now))
+        elif _passed(self._conductor.next_change(), now.monotonic):
+            self._conductor.conduct(orders(self._journal.journal, now))
+        if _passed(self._spending.next_change(), now.monotonic):
+            self._write(self._slices(orders(self._journal.journal, now)))
+        self._evidence.flush()
+
+    # What is decided
+
+    def _enact(self, decision: Decision, message: Message | None = None, verified: VerifiedAlert | None = None) -> None:
+        """Take the decision in memory at once; carry it out and acknowledge it when it is written."""
+        changed = decision.change is not Change.NONE or message is None
+        paid = self._slices(decision.orders, decision.entries) if changed else []
+        written = self._write([*decision.entries, *paid])
+
+        def act() -> None:
+            if changed:
+                self._conductor.conduct(decision.orders)
+            self._acknowledge(decision, message, verified)
+
+        self._later(_Step(written, decision.identity.hex(), act, message.done if message else _nothing))
+
+    def _acknowledge(self, decision: Decision, message: Message | None, verified: VerifiedAlert | None) -> None:
+        facts: dict[str, Any] = dict(decision.facts)
+        order = next((order for order in decision.orders if order.identity == decision.identity), None)
+        if order is not None:
+            facts |= {"channels": names(order.channels), "withheld": dict(order.withheld), "exercise": order.exercise}
+        if message is not None and verified is not None:
+            self._evidence.decided(message.bearer, verified, decision.outcome, facts)
+        elif decision.change is not Change.NONE:
+            self._evidence.changed(decision.identity.hex(), decision.outcome, facts)
+
+    def _slices(self, standing: Sequence[Order], entries: Sequence[Entry] = ()) -> Sequence[Entry]:
+        """What of the siren's time is to be paid for, once `entries` are in the journal."""
+        journal = self._journal.journal.fold(entries)
+        return self._spending.due(journal, self._conductor.slice_of(standing), self._monotonic())
+
+    def _write(self, entries: Sequence[Entry]) -> Future[None] | None:
+        return self._journal.write(entries) if entries else None
+
+    # What is carried out, in the order in which it was decided
+
+    def _later(self, step: _Step) -> None:
+        if step.written is None and not self._steps and not self._carrying:
+            self._do(step)
+            return
+        self._steps.append(step)
+        self._ready.set()
+
+    async def _carry_out(self) -> None:
+        while True:
+            await self._ready.wait()
+            while self._steps:
+                self._carrying = True
+                step = self._steps.popleft()
+                await self._written(step)
+                self._do(step)
+            self._carrying = False
+            self._ready.clear()
+            self._wake.set()  # whatever was not judged because we were behind
+
+    async def _written(self, step: _Step) -> None:
+        """Wait for the disk, but not longer than people can. While it owes us one already it is not waited for again."""
+        if step.written is None:
+            return
+        if self._late is not None and self._late.done():
+            self._late = None
+        if self._late is None:
+            waiting = asyncio.wrap_future(step.written)
+            waiting.add_done_callback(_seen)
+            await asyncio.wait({waiting}, timeout=PATIENCE)
+            if not waiting.done():
+                self._late = step.written
+        if step.alert and (self._late is not None or step.written.exception() is not None):
+            self._evidence.unjournalled(step.alert, "late" if self._late else str(step.written.exception())[:200])
+
+    def _do(self, step: _Step) -> None:
+        """Whatever goes wrong here must neither keep the next warning from being acted on nor this one unacknowledged."""
+        try:
+            step.act()
+        except Exception:
+            log.exception("a decision could not be carried out")
+        try:
+            step.done()
+        except Exception:
+            log.exception("a message could not be acknowledged to its bearer")
+
+    # What is seen of the actuators
+
+    def _step(self, name: str, step: str, action: Action, outcome: Outcome) -> None:
+        self._evidence.step(step, name, action, outcome)
+
+    async def _probe(self) -> None:
+        """Ask every idle actuator whether it is there: a dead siren is found before the flood."""
+        while True:
+            idle = [one for one in self._performers if one.part is None]
+            for one, outcome in zip(idle, await asyncio.gather(*(one.probe() for one in idle)), strict=True):
+                there = outcome.verdict is Verdict.DONE
+                if one.reachable is not there:
+                    one.reachable = there
+                    self._evidence.reach(one.actuator.name, outcome)
+            await asyncio.sleep(PROBE_EVERY)
+
+    def _now(self) -> Now:
+        return Now(self._clock.read(), self._monotonic(), self._clock.boot.hex())
+
+
+def _passed(moment: float | None, now: float) -> bool:
+    return moment is not None and now >= moment
+
+
+def _seen(future: asyncio.Future[None]) -> None:
+    """A write that fails after we stopped waiting has been reported by the journal itself."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _nothing() -> None:
+    """Nobody waits for this."""
+
+
+def _warm() -> None:
+    """The first signature must not pay for the library: a public key is parsed and a signature refused."""
+    cose.verifies(bytes(32), bytes(64), b"")
