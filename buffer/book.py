@@ -47,6 +47,15 @@ class Book:
                 done.update(new)
         return new
 
+    def join(self, other: "Book") -> None:
+        """Another age of the same book: what was settled or gone once stays so."""
+        self.last, self.merged = max(self.last, other.last), max(self.merged, other.merged)
+        for route, ranges in other.settled.items():
+            self.settled.setdefault(route, Ranges()).update(ranges)
+        for reason, ranges in other.gone.items():
+            self.gone.setdefault(reason, Ranges()).update(ranges)
+            self.absent.update(ranges)
+
     def done_on(self, route: str) -> Ranges:
         """Made when a route is first asked about."""
         if route not in self.done:

@@ -67,14 +67,16 @@ class Drain:
             return
         held = self._held(wanted)
         stored = wanted._replace(last=held[0].number - 1) if held else wanted
-        blocks = [_block(row) for row in self._stored(stored, room) if row.sound]
-        blocks += [_held_block(wanted.log, entry) for entry in held]
+        rows, whole = self._stored(stored, room)
+        blocks = [_block(row) for row in rows if row.sound]
+        if whole:
+            blocks += [_held_block(wanted.log, entry) for entry in held]
         for block in blocks:
             if not room.take(block):
                 return
 
-    def _stored(self, wanted: Range, room: Room) -> Sequence[Row]:
-        """[] while there is no usable file: whoever asks will ask again."""
+    def _stored(self, wanted: Range, room: Room) -> tuple[Sequence[Row], bool]:
+        """Rows, and whether that is all of them. None while there is no usable file: whoever asks will ask again."""
         ordinal = self._engine.ledger.logs[wanted.log].ordinal
         try:
             with self._engine.using() as db:
@@ -88,9 +90,9 @@ class Drain:
                     max_blocks=max(room.blocks, 1),
                 )
         except Refused:
-            return []
+            return [], True
         self._account(wanted if whole else wanted._replace(last=rows[-1].last), rows)
-        return rows
+        return rows, whole
 
     def _held(self, wanted: Range) -> list[Entry]:
         if wanted.log != self._engine.log:

@@ -34,6 +34,7 @@ class Engine:
         self.fault: Fault | None = None  # why the last transaction failed
         self.commits = self.write_errors = 0
         self.frames = 0  # about how many pages the -wal holds; SQLite does not say
+        self.set_aside: list[Path] = []  # files waiting for salvage
         self._connect = connect_
         self._db: Database | None = None
         self._replaced = 0
@@ -132,7 +133,8 @@ class Engine:
         except OSError:
             return False
         self.shut()
-        self.ledger.rewrite_all()
+        self.set_aside.append(place)
+        self.ledger.start_over()
         self.meta.rewrite_all()
         self.notices.say("buffer.damaged", error=str(error), kept=str(place.relative_to(self.path.parent)))
         return True
@@ -147,7 +149,6 @@ class Engine:
     def using(self) -> Iterator[Database]:
         """The open file; whatever goes wrong with it is dealt with here and comes out as Refused."""
         try:
-            self.open()
             yield self.db
             self.fault = None
         except sqlite3.Error as error:
@@ -159,7 +160,10 @@ class Engine:
         self.fault = fault_of(error)
         if self.fault is Fault.FULL:
             return
-        if self.fault is Fault.REFUSED or not self.replace(error):
+        if self.fault is Fault.DAMAGED and self.replace(error):
+            with suppress(Refused):
+                self.open()
+        else:
             self.shut()  # after a failed write or sync nothing cached about the file can be believed
 
     @contextmanager

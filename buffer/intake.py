@@ -21,7 +21,7 @@ class Entry:
     number: int
     body: bytes
     keep: bool
-    committed: "Future[None]" = field(default_factory=Future)
+    committed: Future[None] = field(default_factory=Future)
 
     @property
     def weight(self) -> int:

@@ -40,6 +40,11 @@ class Log:
             raise ValueError(f"state of log {self.id} can't be read: {error!r}") from error
         self.closed, self.books = closed, {book.lane: book for book in books}
 
+    def join(self, other: "Log") -> None:
+        """Another age of the same log."""
+        for lane, book in other.books.items():
+            self.book(lane).join(book)
+
 
 class LogRow(NamedTuple):
     """A row of table log."""
@@ -220,9 +225,12 @@ class Ledger:
             book.merged = book.merged if merged is None else max(book.merged, merged)
             self.dirty.add(log)
 
-    def rewrite_all(self) -> None:
-        """The file was replaced: every state has to be written again."""
+    def start_over(self) -> None:
+        """The file was replaced by an empty one: every state has to be written again."""
         with self.lock:
+            for log in self.logs.values():
+                for book in log.books.values():
+                    book.bytes = 0
             self.dirty.update(self.logs)
             self.urgent = True
 

@@ -19,7 +19,7 @@ class Meta:
         with self._lock:
             return self._values.get(key)
 
-    def set(self, key: str, value: bytes) -> "Future[None]":
+    def set(self, key: str, value: bytes) -> Future[None]:
         with self._lock:
             if len(value) > MOST_VALUE or (len(self._values) >= MOST_KEYS and key not in self._values):
                 raise ValueError(f"meta {key!r}: at most {MOST_KEYS} values of {MOST_VALUE} bytes")
@@ -33,17 +33,24 @@ class Meta:
         with self._lock:
             self._values = {**stored, **self._values}
 
+    def adopt(self, found: Mapping[str, bytes]) -> None:
+        """Values of a damaged file, where nothing newer is known."""
+        with self._lock:
+            new = {key: value for key, value in found.items() if key not in self._values and isinstance(value, bytes)}
+            self._values.update(new)
+            self._waiting.update(new)
+
     def rewrite_all(self) -> None:
         with self._lock:
             self._waiting = dict(self._values)
 
-    def take(self) -> tuple[dict[str, bytes], list["Future[None]"]]:
+    def take(self) -> tuple[dict[str, bytes], list[Future[None]]]:
         with self._lock:
             taken = self._waiting, self._futures
             self._waiting, self._futures = {}, []
             return taken
 
-    def put_back(self, values: Mapping[str, bytes], futures: list["Future[None]"]) -> None:
+    def put_back(self, values: Mapping[str, bytes], futures: list[Future[None]]) -> None:
         with self._lock:
             self._waiting = {**values, **self._waiting}
             self._futures = futures + self._futures

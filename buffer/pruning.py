@@ -57,6 +57,10 @@ class Pruner:
         except Refused:
             return
 
+    def has_room(self) -> bool:
+        """Whether a tenth is still free: salvaged history is welcome then."""
+        return self.used < self.limit - self._quota(self.limit) - self.limit // 10
+
     def expire(self, lane: Lane, ordinal: int, number: int) -> bool:
         """Settled history of one lane up to a number of a log."""
         return self._take(lambda shop: retention.for_age(shop, lane, ordinal, number))

@@ -45,8 +45,8 @@ class Buffer:
             path, options, ledger=self._ledger, meta=self._meta, notices=self._notices, connect_=connect_
         )
         self._intake = Intake(options.memory_bytes, options.commit_interval)
-        self._salvage = Salvage(self._engine)
         self._pruner = Pruner(self._engine, thin, self._salvaging)
+        self._salvage = Salvage(self._engine, self._intake, self._pruner.has_room)
         self._merger = Merger(self._engine, merge)
         self._writer = Writer(self._engine, self._intake, self._pruner.make_room)
         self._drain = Drain(self._engine, self._intake, self._salvaging)
@@ -100,13 +100,13 @@ class Buffer:
         """The platform has these. In RAM at once, on disk with a later append: a crash sends some again, keys absorb it."""
         self._ledger.settle(route, log, lane, first, last)
 
-    def set_meta(self, key: str, value: bytes) -> "Future[None]":
+    def set_meta(self, key: str, value: bytes) -> Future[None]:
         """A small value of the agent's, on disk with the next commit."""
         future = self._meta.set(key, value)
         self._commit_by(monotonic() + self._engine.options.commit_interval)
         return future
 
-    def flush(self) -> "Future[None]":
+    def flush(self) -> Future[None]:
         """Everything appended and settled so far goes to disk now. The future fails while the disk refuses."""
         return self._worker.ask(self._flush)
 
@@ -126,14 +126,14 @@ class Buffer:
         until: int | None = None,
         max_bytes: int = 65_536,
         max_blocks: int = 64,
-    ) -> "Future[list[Block]]":
+    ) -> Future[list[Block]]:
         """Blocks with a pending number above `after`, ascending, of one log (the current one by default). At least one
         block if there is any, whatever its size. [] while the file is being replaced: ask again.
         """
         wanted = Range(log or self.log, lane, after + 1, MOST_NUMBER if until is None else until)
         return self._worker.ask(lambda: self._drain.pending(route, wanted, Room(max_bytes, max_blocks)))
 
-    def history(self, log: str, lane: Lane, first: int, last: int, *, max_bytes: int = 65_536) -> "Future[list[Block]]":
+    def history(self, log: str, lane: Lane, first: int, last: int, *, max_bytes: int = 65_536) -> Future[list[Block]]:
         """What is stored of first..last, settled or not: for a resend."""
         return self._worker.ask(lambda: self._drain.history(Range(log, lane, first, last), Room(max_bytes)))
 

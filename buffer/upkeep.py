@@ -29,6 +29,7 @@ class Upkeep:
     def step(self, now: float) -> float:
         """Does at most one thing; answers when it wants to be called again."""
         try:
+            self._engine.open()
             return now if self._work(now) else now + PAUSE
         except Refused:
             return now + PAUSE

@@ -56,7 +56,7 @@ class Worker:
         with self._turn:
             self._turn.notify()
 
-    def ask(self, question: Callable[[], Any]) -> "Future[Any]":
+    def ask(self, question: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()
         with self._turn:
             if self._stopping or self.fault is not None:
@@ -82,6 +82,7 @@ class Worker:
             self._begun.set_result(None)
             while self._wait():
                 self._serve()
+            self._refuse_reads(RuntimeError("the buffer is closed"))
             self._work.end()
         except BaseException as error:  # a bug: everyone who waits must learn of it, and the agent must end
             logger.exception("the buffer's worker failed")
@@ -119,18 +120,23 @@ class Worker:
             self._work.commit(now)
 
     def _fail(self, error: BaseException) -> None:
+        reason = RuntimeError(f"the buffer's worker failed: {error!r}")
         with self._turn:
             self.fault = error
-            reads, self._reads = list(self._reads), deque()
-        reason = RuntimeError(f"the buffer's worker failed: {error!r}")
-        for _, future in reads:
-            future.set_exception(reason)
+        self._refuse_reads(reason)
         self._work.give_up(reason)
         if not self._begun.done():
             self._begun.set_exception(reason)
 
+    def _refuse_reads(self, reason: Exception) -> None:
+        with self._turn:
+            reads, self._reads = list(self._reads), deque()
+        for _, future in reads:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(reason)
 
-def _answer(question: Callable[[], Any], future: "Future[Any]") -> None:
+
+def _answer(question: Callable[[], Any], future: Future[Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:

@@ -56,6 +56,7 @@ class Writer:
 
     def _put(self, entries: Iterable[Entry], now: float) -> None:
         engine = self._engine
+        engine.open()
         states = not self._known or engine.ledger.urgent or now >= self._settle_due
         with engine.transaction(states=states) as db:
             rows = [self._row(entry) for entry in entries]
