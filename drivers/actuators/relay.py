@@ -5,7 +5,6 @@ that; when the agent dies, nobody asks, and the board opens it. What is heard is
 activation and per hour, whoever asks.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from drivers.actuators.board import Board, Lease, find, load
 from drivers.actuators.coil import FAILURES, Coil
 from drivers.actuators.limits import Allowance
 from drivers.actuators.patterns import Pattern
+from drivers.actuators.turn import Over, Started, Turn
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
 from drivers.values import Duration
 from protocols.modbus_pdu import Refused
@@ -25,7 +25,6 @@ RETRY = 0.1  # seconds after the first write or read-back that failed, doubled e
 SHORTEST = 0.15  # seconds: a burst's rest below this is not worth a one-shot, and over before it can be read back
 RELEASES = 3  # times the coil is written off before the rest is left to the board's timer
 
-Started = Callable[[Outcome], None]
 Monotonic = Callable[[], float]
 
 
@@ -46,38 +45,13 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     patterns: dict[str, Pattern] = {}
 
 
-class _Over(Exception):
-    """The performance has been replaced or silenced: it writes nothing any more."""
-
-
-class _Turn:
-    """One performance: what it saw, and the flag that ends it."""
+class _Turn(Turn):
+    """A performance, with what it counted."""
 
     def __init__(self, action: Action, started: Started, begin: float) -> None:
-        self.action, self.started, self.begin = action, started, begin
-        self.over = asyncio.Event()
-        self.why = "replaced"
-        self.said: Verdict | None = None
+        super().__init__(action, started, begin)
         self.misses = 0  # in a row
         self.facts: dict[str, int] = {"bursts": 0, "arms": 0, "mismatches": 0, "failures": 0}
-
-    def guard(self) -> None:
-        if self.over.is_set():
-            raise _Over
-
-    async def rest(self, seconds: float) -> None:
-        """Wait, but not a moment longer than the turn lasts."""
-        try:
-            await asyncio.wait_for(self.over.wait(), max(0.0, seconds))
-        except TimeoutError:
-            return
-        raise _Over
-
-    def tell(self, verdict: Verdict, reason: str, evidence: Mapping[str, Any]) -> None:
-        """The first word about this turn, and once more when a failure turned out well."""
-        if self.said is None or (self.said is Verdict.FAILED and verdict is Verdict.DONE):
-            self.said = verdict
-            self.started(Outcome(verdict, reason, evidence))
 
 
 class Relay:
@@ -89,6 +63,7 @@ class Relay:
         self._allowance = Allowance(config.max_on, config.max_on_per_hour)
         self._turn: _Turn | None = None
         self._last: dict[str, Any] = {}
+        self._state = "unknown"
 
     async def perform(self, action: Action, until: float, started: Started) -> Outcome:
         """See `drivers.api.Actuator`. The first write goes out before anything else is looked at."""
@@ -104,8 +79,9 @@ class Relay:
         try:
             for start, stop in pattern.bursts(begin, begin + left):
                 await self._burst(turn, start, stop)
-            turn.why = "ended" if left >= until - begin else "siren_cap"
-        except _Over:
+            if left < until - begin:
+                turn.why = "siren_cap"
+        except Over:
             return self._result(turn, None)
         except BaseException:  # cancelled, or a bug: silence first, then let it go on
             await self._finish(turn)
@@ -122,12 +98,15 @@ class Relay:
         try:
             closed = await self._coil.closed()
         except FAILURES as wrong:
+            self._state = "down"
             return Outcome(Verdict.FAILED, *_why(wrong))
+        self._state = "up"
         return Outcome(Verdict.DONE, evidence={"coil": closed, "address": self._coil.address})
 
     def status(self) -> Mapping[str, Any]:
         turn = self._turn
         return {
+            "state": self._state,
             "sounding": turn is not None,
             "pattern": turn.action.pattern if turn else "",
             "on_last_hour": round(self._allowance.used(self._now()), 1),
@@ -159,6 +138,7 @@ class Relay:
             closed = await self._coil.closed()
         except FAILURES as wrong:
             turn.facts["failures"] += 1
+            self._state = "down"
             turn.tell(Verdict.FAILED, *_why(wrong))
             return False
         if not closed:
@@ -166,6 +146,7 @@ class Relay:
             self._coil.lease.released(self._now())
             turn.tell(Verdict.FAILED, "relay_readback", {"coil": False, "address": self._coil.address})
             return False
+        self._state = "up"
         turn.tell(Verdict.DONE, "", {"coil": True, "address": self._coil.address})
         return True
 
@@ -173,8 +154,7 @@ class Relay:
         """The running performance writes nothing from here on, and its seconds are counted before another's are."""
         turn, self._turn = self._turn, None
         if turn is not None:
-            turn.why = why
-            turn.over.set()
+            turn.end(why)
             self._count(turn, now)
 
     def _count(self, turn: _Turn, now: float) -> None:

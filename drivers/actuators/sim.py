@@ -14,11 +14,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from drivers.actuators.turn import Over, Started, Turn
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict, boot_ms
 from drivers.values import Duration
 
 REMEMBERED = 1000  # changes of state kept in memory; a demo makes some tens
 LONGEST_FILE = 16 << 20  # bytes; then it is written no more
+EVIDENCE = {"simulated": True}
 
 Monotonic = Callable[[], float]
 
@@ -39,60 +41,64 @@ class Sim:
         self.name, self.kind = config.name, config.kind
         self.log: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self._config, self._file, self._now = config, file, now
-        self._over: asyncio.Event | None = None
+        self._turn: Turn | None = None
+        self._on = False
 
-    async def perform(self, action: Action, until: float, started: Callable[[Outcome], None]) -> Outcome:
-        self._stop()
-        if self._config.fault == "hang":
-            await asyncio.Event().wait()
-        await asyncio.sleep(self._config.delay)
-        if self._config.fault == "dead":
-            return self._failed(started, "sim_dead")
-        over = self._over = asyncio.Event()
-        self._note(on=True, action=action)
-        if self._config.fault == "mismatch":
-            started(Outcome(Verdict.FAILED, "sim_mismatch"))
-        else:
-            started(Outcome(Verdict.DONE, evidence={"simulated": True}))
-        begin = self._now()
+    async def perform(self, action: Action, until: float, started: Started) -> Outcome:
+        self._end("replaced")
+        turn = self._turn = Turn(action, started, self._now())
         try:
-            left = until - begin if self.kind == "display" else min(until - begin, self._config.max_on)
-            await asyncio.wait_for(over.wait(), max(0.0, left))
-        except TimeoutError:
-            pass
+            await self._act(turn, until)
+        except Over:
+            return self._result(turn)
         finally:
-            if self._over is over:
-                self._over = None
-                self._note(on=False, action=action)
-        return Outcome(Verdict.DONE, evidence={"simulated": True, "seconds": round(self._now() - begin, 1)})
+            if self._turn is turn:
+                self._end("ended")
+        return self._result(turn)
 
     async def silence(self) -> Outcome:
-        sounding = self._over is not None
-        self._stop()
-        if sounding:
-            self._note(on=False, action=Action(self.kind))
-        return Outcome(Verdict.DONE, evidence={"simulated": True})
+        self._end("silenced")
+        return Outcome(Verdict.DONE, evidence=EVIDENCE)
 
     async def probe(self) -> Outcome:
         if self._config.fault in ("dead", "hang"):
             return Outcome(Verdict.FAILED, "sim_dead")
-        return Outcome(Verdict.DONE, evidence={"simulated": True})
+        return Outcome(Verdict.DONE, evidence=EVIDENCE)
 
     def status(self) -> Mapping[str, Any]:
-        return {"sounding": self._over is not None, "changes": len(self.log)}
+        state = "down" if self._config.fault else "up"
+        return {"state": state, "sounding": self._turn is not None, "changes": len(self.log)}
 
-    def _stop(self) -> None:
-        over, self._over = self._over, None
-        if over is not None:
-            over.set()
+    async def _act(self, turn: Turn, until: float) -> None:
+        fault = self._config.fault
+        if fault == "hang":
+            await asyncio.Event().wait()
+        if self._config.delay:
+            await turn.rest(self._config.delay)
+        if fault == "dead":
+            turn.tell(Verdict.FAILED, "sim_dead")
+        else:
+            self._on = True
+            self._note(turn.action)
+            turn.tell(*((Verdict.FAILED, "sim_mismatch") if fault == "mismatch" else (Verdict.DONE, "")), EVIDENCE)
+        left = until - turn.begin
+        await turn.rest(left if self.kind == "display" else min(left, self._config.max_on))
 
-    def _failed(self, started: Callable[[Outcome], None], reason: str) -> Outcome:
-        outcome = Outcome(Verdict.FAILED, reason)
-        started(outcome)
-        return outcome
+    def _end(self, why: str) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.end(why)
+        if turn is not None and self._on:
+            self._on = False
+            self._note(turn.action)
 
-    def _note(self, *, on: bool, action: Action) -> None:
-        entry = {"at": boot_ms(), "monotonic": time.monotonic(), "actuator": self.name, "on": on}
+    def _result(self, turn: Turn) -> Outcome:
+        verdict = Verdict.DONE if turn.said is Verdict.DONE else Verdict.FAILED
+        evidence = {**EVIDENCE, "seconds": round(self._now() - turn.begin, 1), "ended": turn.why}
+        return Outcome(verdict, "" if verdict is Verdict.DONE else f"sim_{self._config.fault}", evidence)
+
+    def _note(self, action: Action) -> None:
+        entry = {"at": boot_ms(), "monotonic": time.monotonic(), "actuator": self.name, "on": self._on}
         self.log.append(entry | msgspec.to_builtins(action))
         if self._file is not None:
             self._write(self._file, self.log[-1])
