@@ -33,10 +33,10 @@ class Condition:
         if was == "down":
             self._report("device.up", {"device": self._device, **self._facts, "down_ms": self.since - since})
 
-    def failed(self, reason: str, frames: Callable[[], list[str]] = list) -> None:
-        """`frames` is asked only when there is something to report."""
+    def failed(self, reason: str, frames: Callable[[], list[str]] = list, *, at_once: bool = False) -> None:
+        """`frames` is asked only when there is something to report. `at_once`: a fault that needs no second look."""
         self.failures += 1
-        if self.state == "down" or (self.state == "up" and self.failures < DOWN_AFTER):
+        if self.state == "down" or (self.state == "up" and self.failures < DOWN_AFTER and not at_once):
             return
         self._enter("down", reason)
         self._report("device.down", {"device": self._device, **self._facts, "reason": reason, "frames": frames()})

@@ -7,32 +7,28 @@ that it is asked ever less often, up to once a minute.
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.bus import Bus
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition, next_due
-from drivers.sensors.modbus_profile import ModbusProfile, ModbusSeries, open_modbus
+from drivers.sensors.modbus_profile import ModbusProfile, open_modbus
+from drivers.sensors.names import Naming, check_names
 from drivers.slot import Priority
 from drivers.values import Duration
 from protocols.errors import LocalError, RemoteError
 from protocols.modbus_map import Register
 from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused
 from protocols.modbus_plan import Block, Planner
-from protocols.reading import Reading, is_series_name
+from protocols.reading import Reading
 
 LONGEST_INTERVAL = 86_400.0  # seconds
 ABSENT_FOR = 600.0  # seconds until a register that the device does not have is asked for again
 DEVICE_LACKS = (ILLEGAL_ADDRESS, ILLEGAL_VALUE)
 
 
-class ModbusConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`[[sensor]] driver = "modbus"`: one device on a bus. `rename` gives a series a name of its own, `prefix` goes
-    before the names of all others; `omit` and `expect` name series as the profile does.
-    """
+class ModbusConfig(Naming, forbid_unknown_fields=True, kw_only=True):
+    """`[[sensor]] driver = "modbus"`: one device on a bus."""
 
     name: str
     bus: str
@@ -40,16 +36,6 @@ class ModbusConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     unit: int | None = None
     interval: Duration | None = None
     timeout: Duration | None = None
-    prefix: str = ""
-    rename: dict[str, str] = {}
-    omit: list[str] = []
-    expect: dict[str, tuple[float, float]] = {}
-
-    def called(self, series: str) -> str:
-        """The station's name for a series of the profile."""
-        if series in self.rename:
-            return self.rename[series]
-        return f"{self.prefix}.{series}" if self.prefix else series
 
 
 class ModbusSource:
@@ -65,7 +51,9 @@ class ModbusSource:
         self._report = context.report
         wanted = [one for one in profile.series if one.name not in config.omit]
         self._called = {one.name: config.called(one.name) for one in wanted}
-        self._series = {self._called[one.name]: _spec(one, config) for one in wanted}
+        self._series = {
+            self._called[one.name]: config.bounded(one.name, one.spec(one.register().step)) for one in wanted
+        }
         everything = [one.register() for one in profile.series]
         registers = [one for one in everything if one.name in self._called]
         self._planner = Planner(registers, profile.planned(), everything)
@@ -171,11 +159,6 @@ class ModbusSource:
         return len(block.registers) == 1 and time.monotonic() < until
 
 
-def _spec(one: ModbusSeries, config: ModbusConfig) -> SeriesSpec:
-    spec = one.spec(one.register().step)
-    return replace(spec, expect=config.expect[one.name]) if one.name in config.expect else spec
-
-
 def _create(config: ModbusConfig, context: Context) -> ModbusSource:
     profile, problems = open_modbus(config.profile, context.profiles)
     if profile is None:
@@ -196,25 +179,6 @@ def _check(config: ModbusConfig, context: Context) -> Iterator[Problem]:
     yield from problems
     if profile is not None:
         yield from check_names(config, [one.name for one in profile.series])
-
-
-def check_names(config: ModbusConfig, has: Sequence[str]) -> Iterator[Problem]:
-    """Series that a configuration speaks of must be in the profile, and what they are called must be a name, once."""
-    for key, spoken in (("omit", config.omit), ("rename", list(config.rename)), ("expect", list(config.expect))):
-        for name in spoken:
-            if name not in has:
-                yield Problem(key, "sensor.no_series", {"series": name, "known": ", ".join(has)})
-    left = [config.called(name) for name in has if name not in config.omit]
-    if not left:
-        yield Problem("omit", "sensor.all_omitted")
-    for name in sorted(set(left)):
-        if not is_series_name(name):
-            yield Problem("rename", "series.name", {"name": name})
-        if left.count(name) > 1:
-            yield Problem("rename", "series.twice", {"name": name})
-    for name, bounds in config.expect.items():
-        if not bounds[0] < bounds[1]:
-            yield Problem(f"expect.{name}", "series.bounds", {"low": bounds[0], "high": bounds[1]})
 
 
 FACTORY = Factory(ModbusConfig, _create, _check)

@@ -1,0 +1,47 @@
+"""What a station calls the series of a profile: a name of its own, a prefix before all others, some left out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from drivers.api import Problem, SeriesSpec
+from protocols.reading import is_series_name
+
+
+class Naming(msgspec.Struct, kw_only=True):
+    """Keys that every sensor with a profile takes. All of them name series as the profile does."""
+
+    prefix: str = ""
+    rename: dict[str, str] = {}
+    omit: list[str] = []
+    expect: dict[str, tuple[float, float]] = {}
+
+    def called(self, series: str) -> str:
+        """The station's name for a series of the profile."""
+        if series in self.rename:
+            return self.rename[series]
+        return f"{self.prefix}.{series}" if self.prefix else series
+
+    def bounded(self, series: str, spec: SeriesSpec) -> SeriesSpec:
+        """With what this site expects of it."""
+        return replace(spec, expect=self.expect[series]) if series in self.expect else spec
+
+
+def check_names(naming: Naming, has: Sequence[str]) -> Iterator[Problem]:
+    """Series that a configuration speaks of must be in the profile, and what they are called must be a name, once."""
+    for key, spoken in (("omit", naming.omit), ("rename", list(naming.rename)), ("expect", list(naming.expect))):
+        for name in spoken:
+            if name not in has:
+                yield Problem(key, "sensor.no_series", {"series": name, "known": ", ".join(has)})
+    left = [naming.called(name) for name in has if name not in naming.omit]
+    if not left:
+        yield Problem("omit", "sensor.all_omitted")
+    for name in sorted(set(left)):
+        if not is_series_name(name):
+            yield Problem("rename", "series.name", {"name": name})
+        if left.count(name) > 1:
+            yield Problem("rename", "series.twice", {"name": name})
+    for name, bounds in naming.expect.items():
+        if not bounds[0] < bounds[1]:
+            yield Problem(f"expect.{name}", "series.bounds", {"low": bounds[0], "high": bounds[1]})

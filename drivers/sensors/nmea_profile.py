@@ -1,0 +1,70 @@
+"""Profiles of NMEA instruments: which field of which sentence is which series."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from drivers.api import Problem
+from drivers.profile import Profile, Series, open_profile, series_problems
+from drivers.values import Duration
+from protocols.errors import LocalError
+from protocols.nmea_decode import KINDS
+from protocols.nmea_map import Pick
+from protocols.scale import Scale
+
+
+class Defaults(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """As the instrument leaves its maker."""
+
+    baud: int = 4800
+    parity: str = "N"
+    bits: int = 8
+    stop: int = 1
+    interval: Duration = Duration(10.0)
+
+
+class NmeaSeries(Series, forbid_unknown_fields=True, kw_only=True):
+    """`when`: a field and the values it must have one of, as `{ reference = ["T"] }`."""
+
+    sentence: str
+    field: str
+    when: dict[str, list[str | int | float | bool]] = msgspec.field(default_factory=dict)
+    scale: float = 1.0
+    offset: float = 0.0
+    step: float = 0.0
+    missing: list[float] = msgspec.field(default_factory=list)
+
+    def pick(self) -> Pick:
+        scale = Scale(self.scale, self.offset)
+        return Pick(self.name, self.sentence, self.field, self.when, scale, tuple(self.missing))
+
+
+class NmeaProfile(Profile, forbid_unknown_fields=True, kw_only=True):
+    series: list[NmeaSeries]
+    defaults: Defaults = msgspec.field(default_factory=Defaults)
+
+
+def open_nmea(name: str, directories: Sequence[Path] = ()) -> tuple[NmeaProfile | None, list[Problem]]:
+    """The profile of this name, or everything that is wrong with it."""
+    profile, problems = open_profile(name, NmeaProfile, directories)
+    if profile is not None:
+        problems = [*problems, *check_nmea(profile)]
+    return (None if problems else profile), problems
+
+
+def check_nmea(profile: NmeaProfile) -> Iterator[Problem]:
+    """What is wrong with a mapping besides the types of its fields."""
+    if profile.kind != "nmea":
+        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "nmea"})
+    if not profile.series:
+        yield Problem("series", "profile.empty")
+    yield from series_problems(profile.series)
+    for one in profile.series:
+        if one.sentence not in KINDS:
+            known = ", ".join(sorted(KINDS))
+            yield Problem(f"series[{one.name}].sentence", "nmea.sentence", {"sentence": one.sentence, "known": known})
+        try:
+            one.pick()
+        except LocalError as wrong:
+            yield Problem(f"series[{one.name}].scale", "series.register", {"why": wrong.detail})
