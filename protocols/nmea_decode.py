@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from protocols.errors import RemoteError
-from protocols.nmea import Sentence
+from protocols.nmea import Flaw, NmeaStream, Sentence
 from protocols.scale import Scale
 
 YEARS_BELIEVED = 20  # a GPS week counter rolls over after 19.6
@@ -262,6 +262,7 @@ _PLAIN: Mapping[str, Callable[[Fields], Decoded]] = {
     "DPT": _named("depth_m", "offset_m"),
     "TXT": _txt,
 }
+SYSTEMS = {"GP": "GPS", "GL": "GLONASS", "GA": "Galileo", "BD": "BeiDou", "GB": "BeiDou", "GQ": "QZSS", "GN": "several"}
 KINDS = frozenset({*_PLAIN, *_DATED})
 
 
@@ -272,3 +273,20 @@ def decode(sentence: Sentence, build_year: int) -> Decoded:
     if sentence.talker != "P" and sentence.kind in _DATED:
         return _DATED[sentence.kind](sentence.fields, build_year)
     raise RemoteError("unknown", sentence.kind[:16])
+
+
+def decode_all(data: bytes, build_year: int, *, checksum: bool = True) -> list[Decoded]:
+    """A whole capture in order, flaws in their places: `fengsui decode nmea`. A line without its end counts too."""
+    return [describe(event, build_year) for event in NmeaStream(checksum=checksum).receive(data + b"\n")]
+
+
+def describe(event: Sentence | Flaw, build_year: int) -> Decoded:
+    if isinstance(event, Flaw):
+        return {"error": event.reason, "bytes": event.data.decode("ascii", "backslashreplace")}
+    head: Decoded = {"talker": event.talker, "sentence": event.kind}
+    if event.talker in SYSTEMS:
+        head["system"] = SYSTEMS[event.talker]
+    try:
+        return head | decode(event, build_year)
+    except RemoteError as wrong:
+        return head | {"error": wrong.reason, "detail": wrong.detail, "fields": event.fields}

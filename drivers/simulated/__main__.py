@@ -1,0 +1,93 @@
+"""Simulated devices from a command line: `python -m drivers.simulated bus --unit 1=surfrad:FILE --unit 5=relay`.
+
+The first line printed is a JSON object with the address; after it, one for each transition of a relay. Ends on Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from drivers.simulated.modbus import PtyBus, TcpBus
+from drivers.simulated.playback import PtyPlayer, surfrad_unit
+from drivers.simulated.relay import RelayBoard
+from drivers.simulated.surfrad import load
+from drivers.simulated.unit import FAULTS, Fault, Unit, words_of
+
+LOOK = 0.02  # seconds between looks at the relays; their times are the boards' own
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_play(options) if options.what == "nmea" else _bus(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m drivers.simulated", description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    bus = what.add_parser("bus", help="Modbus devices on a pseudo-terminal, or on a TCP port")
+    bus.add_argument("--unit", action="append", required=True, help="N=relay, N=counting, N=surfrad:FILE")
+    bus.add_argument("--fault", action="append", default=[], help=f"N=KIND; one of {', '.join(FAULTS)}")
+    bus.add_argument("--period", type=float, default=1.0, help="seconds a row of a playback lasts")
+    bus.add_argument("--baud", type=int, help="take the time that a wire of this speed would")
+    bus.add_argument("--tcp", type=int, metavar="PORT", help="listen on 127.0.0.1 instead; 0 takes a free port")
+    bus.add_argument("--link", type=Path, help="a symbolic link to the pseudo-terminal")
+    nmea = what.add_parser("nmea", help="a capture on a pseudo-terminal")
+    nmea.add_argument("capture", type=Path)
+    nmea.add_argument("--rate", type=float, default=960.0, help="bytes a second")
+    nmea.add_argument("--link", type=Path, help="a symbolic link to the pseudo-terminal")
+    return parser
+
+
+def make_unit(text: str, period: float) -> Unit:
+    """`N=KIND` or `N=surfrad:FILE`."""
+    number, _, kind = text.partition("=")
+    kind, _, file = kind.partition(":")
+    if kind == "relay":
+        return RelayBoard(int(number))
+    if kind == "counting":
+        return Unit(int(number), holding=words_of(range(1000)), registers=words_of(range(1000)))
+    if kind == "surfrad":
+        return surfrad_unit(load(Path(file)), int(number), period)
+    raise SystemExit(f"{text}: the kind is relay, counting or surfrad:FILE")
+
+
+async def _bus(options: argparse.Namespace) -> None:
+    units = {unit.unit: unit for unit in (make_unit(text, options.period) for text in options.unit)}
+    for text in options.fault:
+        number, _, kind = text.partition("=")
+        units[int(number)].fault = Fault(kind)
+    port = PtyBus(units.values(), options.baud) if options.tcp is None else TcpBus(units.values(), port=options.tcp)
+    async with port:
+        _say_where(port.url, options.link, port.path if isinstance(port, PtyBus) else "")
+        await _watch([unit for unit in units.values() if isinstance(unit, RelayBoard)])
+
+
+async def _play(options: argparse.Namespace) -> None:
+    async with PtyPlayer(options.capture, options.rate) as player:
+        _say_where(player.url, options.link, player.path)
+        await asyncio.Event().wait()
+
+
+def _say_where(url: str, link: Path | None, path: str) -> None:
+    if link is not None and path:
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+    print(json.dumps({"url": url}), flush=True)  # noqa: T201 - this is a command
+
+
+async def _watch(boards: Sequence[RelayBoard]) -> None:
+    last = dict.fromkeys(range(len(boards)), 0.0)
+    while True:
+        for n, board in enumerate(boards):
+            for change in (one for one in board.log if one.at > last[n]):
+                print(json.dumps({"unit": board.unit, **change._asdict()}), flush=True)  # noqa: T201 - this is a command
+                last[n] = change.at
+        await asyncio.sleep(LOOK)
+
+
+if __name__ == "__main__":
+    main()
