@@ -7,6 +7,7 @@ factor keeps its UCUM code outside too. Traps of the registries: SenML's `%` is 
 `/100`; UCUM's `pH` is a picohenry, so acidity is `[pH]`.
 """
 
+from sys import float_info
 from typing import NamedTuple
 
 from protocols.errors import LocalError
@@ -120,6 +121,9 @@ SECONDARY = frozenset(
         "g/l",
     ]
 )
+
+
+_MOST = float_info.max  # JSON has no word for more
 
 
 class Unit(NamedTuple):
@@ -266,7 +270,7 @@ def shifted(value: float, power: int) -> float:
     if not power:
         return value
     digits, _, exponent = repr(value).partition("e")
-    return float(f"{digits}e{int(exponent or 0) + power}")
+    return max(-_MOST, min(float(f"{digits}e{int(exponent or 0) + power}"), _MOST))
 
 
 def to_senml(value: float, unit: str) -> tuple[float, str]:
