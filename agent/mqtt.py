@@ -84,7 +84,7 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        return self.connection is not None and not self.connection.ended.done()
+        return self.connection is not None and self.connection.alive
 
     def beat(self) -> float:
         """Seconds since the link last came round. It does so with and without a network."""
@@ -127,12 +127,12 @@ class Link:
         # A connection that keeps breaking is news once; it is up again when it has lasted.
         telling = loop.call_later(STABLE if self._brief else 0.0, self._up, connection.granted)
         try:
-            down = await self._serve(connection, serve)
+            why = await self._serve(connection, serve)
         finally:
             telling.cancel()
         lived = loop.time() - started
         self._brief = lived < STABLE
-        self._down(down)
+        self._down(why)
         return lived
 
     async def _serve(self, connection: Connection, serve: Serve) -> LinkDown:

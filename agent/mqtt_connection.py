@@ -70,8 +70,9 @@ class Connection:
         self._client = self._make_client()
 
     @property
-    def open_flights(self) -> int:
-        return len(self._flights)
+    def alive(self) -> bool:
+        """Whether the server has let us in and nothing has ended it since."""
+        return self._connack.done() and not self.ended.done()
 
     async def open(self) -> None:
         """Connect and wait for CONNACK; LinkDown when that fails."""

@@ -1,0 +1,28 @@
+"""Stored blocks as one message in a route's format. Pure: wall time comes in as a function."""
+
+from collections.abc import Callable, Sequence
+
+from buffer.model import Block, Lane
+from protocols import event, senml
+from protocols.envelope import CONTENT_TYPES
+from protocols.record import Key, encode_packed
+from protocols.senml import Wall
+
+Encode = Callable[[Lane, Sequence[Block], int, str], tuple[bytes, str]]
+"""`encode(lane, blocks, floor, kind)` → payload and content type; the blocks follow each other without a gap."""
+
+READINGS = {"json": senml.encode_json, "cbor": senml.encode_cbor, "packed": encode_packed}
+EVENTS = (Lane.ALARM, Lane.EVENT)  # one JSON object each, whatever the route's format
+
+
+def encoder(station: str, form: str, wall: Wall) -> Encode:
+    """The encoder of a route whose format is `form`: json, cbor or packed."""
+    readings = READINGS[form]
+
+    def encode(lane: Lane, blocks: Sequence[Block], floor: int, kind: str) -> tuple[bytes, str]:
+        key = Key(station, blocks[0].log, lane.name.lower(), blocks[0].first, blocks[-1].last)
+        if lane in EVENTS:
+            return event.to_wire(blocks[0].body, key, wall, floor=floor, kind=kind), CONTENT_TYPES["event"]
+        return readings(key, [block.body for block in blocks], wall, floor=floor, kind=kind), CONTENT_TYPES[form]
+
+    return encode
