@@ -214,7 +214,7 @@ def _rmc_date(text: str) -> tuple[int, int, int] | None:
     """ddmmyy; of two digits, 80 and above are of the last century."""
     if not text:
         return None
-    if len(text) != 6 or not text.isdigit():
+    if len(text) != 6 or not (text.isascii() and text.isdigit()):
         raise RemoteError("field", text[:16])
     year = int(text[4:])
     return (1900 if year >= 80 else 2000) + year, int(text[2:4]), int(text[:2])
