@@ -4,6 +4,7 @@ Knows readings and the parts of a body; time here is boot time, and nothing here
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from protocols import forms, table
@@ -12,50 +13,75 @@ from protocols.quality import Flag
 from protocols.reading import Reading
 from protocols.sheet import BOOT_BYTES, MAX_READINGS, MIXED, VERSION, Column, Sheet, close, lay_open
 
-__all__ = ["VERSION", "Rows", "merge", "pack", "thin", "unpack"]
+__all__ = ["VERSION", "Rows", "cut", "merge", "pack", "thin", "unpack"]
 
 MERGED_MOST = 8192  # readings in a merged body: about 6 kB, half of the smallest window in flight
 
 
 class Rows(NamedTuple):
+    """The readings of each number in a body, in order; a thinned number may have none left."""
+
     boot: bytes
-    readings: list[Reading]
+    numbers: list[list[Reading]]
+
+    @property
+    def readings(self) -> list[Reading]:
+        return [reading for readings in self.numbers for reading in readings]
 
 
 def pack(boot: bytes, rows: Sequence[Reading]) -> bytes:
-    """Readings in the order given; LocalError for what cannot be kept exactly (none at all, a value that is not finite)."""
-    if not 0 < len(rows) <= MAX_READINGS:
-        raise LocalError("packed.rows", f"{len(rows)} readings")
-    return close(_Grouping(rows).sheet(boot))
+    """Readings of one number, in the order given; LocalError for what cannot be kept exactly (none, one that is not finite)."""
+    return _pack(boot, [rows])
 
 
 def unpack(body: bytes) -> Rows:
     """The readings of a body, as they were packed; RemoteError for anything but a whole body of this version."""
     sheet = lay_open(body)
-    return Rows(sheet.boot, list(_readings(sheet)))
+    readings, rows = _readings(sheet), iter(sheet.order)
+    sizes = [len(shape) for shape in sheet.table.shapes]
+    counts = [sum(sizes[shape] for shape in islice(rows, count)) for count in sheet.counts]
+    return Rows(sheet.boot, [list(islice(readings, count)) for count in counts])
 
 
 def merge(bodies: Sequence[bytes]) -> bytes | None:
-    """One body with the readings of all, in order; None where they are not of one boot, not ours, or together too long."""
+    """One body with the numbers of all, in order; None where they are not of one boot, not ours, or together too long."""
     if not bodies or len({body[: 1 + BOOT_BYTES] for body in bodies}) != 1:
         return None
     try:
-        readings = [reading for body in bodies for reading in unpack(body).readings]
-        return pack(bodies[0][1 : 1 + BOOT_BYTES], readings) if len(readings) <= MERGED_MOST else None
+        opened = [unpack(body) for body in bodies]
+        numbers = [readings for rows in opened for readings in rows.numbers]
+        return _pack(opened[0].boot, numbers) if sum(map(len, numbers)) <= MERGED_MOST else None
     except ProtocolError:
         return None
+
+
+def cut(body: bytes, numbers: int) -> tuple[bytes, bytes]:
+    """Two bodies: the first `numbers` numbers, and the rest. LocalError where one of them would hold no reading."""
+    boot, whole = unpack(body)
+    return _pack(boot, whole[:numbers]), _pack(boot, whole[numbers:])
 
 
 def thin(body: bytes) -> bytes | None:
-    """About half the readings: every other row goes, but for what stays in any case (`_kept`); None when nothing more can go."""
+    """About half the readings: every other row goes, but for what stays in any case (`_kept`); None when nothing more can go.
+
+    No number goes, though all its readings may.
+    """
     try:
-        boot, readings = unpack(body)
+        boot, numbers = unpack(body)
     except ProtocolError:
         return None
+    readings = [reading for its in numbers for reading in its]
     kept = _kept(readings)
-    rows = {instant: number for number, instant in enumerate(dict.fromkeys(reading.at for reading in readings))}
-    left = [r for place, r in enumerate(readings) if place in kept or rows[r.at] % 2 == 0]
-    return pack(boot, left) if len(left) < len(readings) else None
+    rows = {instant: row for row, instant in enumerate(dict.fromkeys(reading.at for reading in readings))}
+    stays = iter([place in kept or rows[reading.at] % 2 == 0 for place, reading in enumerate(readings)])
+    left = [[reading for reading in its if next(stays)] for its in numbers]
+    return _pack(boot, left) if sum(map(len, left)) < len(readings) else None
+
+
+def _pack(boot: bytes, numbers: Sequence[Sequence[Reading]]) -> bytes:
+    if not 0 < sum(map(len, numbers)) <= MAX_READINGS:
+        raise LocalError("packed.rows", f"{sum(map(len, numbers))} readings")
+    return close(_Grouping(numbers).sheet(boot))
 
 
 def _kept(readings: Sequence[Reading]) -> set[int]:
@@ -74,18 +100,26 @@ def _kept(readings: Sequence[Reading]) -> set[int]:
 
 
 class _Grouping:
-    """Readings sorted into rows, shapes and columns as they come."""
+    """Readings sorted into rows, shapes and columns as they come. A row ends with its number."""
 
-    def __init__(self, rows: Sequence[Reading]) -> None:
+    def __init__(self, numbers: Sequence[Sequence[Reading]]) -> None:
         self.series: dict[table.Series, int] = {}
         self.shapes: dict[table.Shape, int] = {}
         self.values: list[list[float]] = []
         self.qualities: list[list[int]] = []
+        self.counts: list[int] = []
         self.order: list[int] = []
         self.times: list[int] = []
+        for readings in numbers:
+            before = len(self.order)
+            if readings:
+                self._take(readings)
+            self.counts.append(len(self.order) - before)
+
+    def _take(self, readings: Sequence[Reading]) -> None:
         row: dict[int, None] = {}
-        instant = rows[0].at
-        for name, at, value, unit, quality in rows:
+        instant = readings[0].at
+        for name, at, value, unit, quality in readings:
             index = self._index(name, unit)
             if at != instant or index in row:
                 self._end(row, instant)
@@ -102,7 +136,7 @@ class _Grouping:
             for values, qualities in zip(self.values, self.qualities, strict=True)
         ]
         names = table.remembered(tuple(self.series), tuple(self.shapes))
-        return Sheet(boot, names, self.order, self.times, common, columns)
+        return Sheet(boot, names, self.counts, self.order, self.times, common, columns)
 
     def _index(self, name: str, unit: str) -> int:
         index = self.series.get((name, unit))

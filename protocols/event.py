@@ -5,15 +5,13 @@ time made from the anchor at sending; nothing stored is ever edited.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from protocols.errors import LocalError, RemoteError
 from protocols.key import Key
-
-Wall = Callable[[bytes, int], tuple[int, bool]]
-"""`wall(boot, at)`: Unix milliseconds of a boot time, and whether a trusted anchor says so."""
+from protocols.parts import Wall
 
 VERSION = 1
 MAX_BODY = 64 * 1024  # bytes; as much as the largest message taken from outside

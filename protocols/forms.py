@@ -24,6 +24,12 @@ def is_decimal(form: int) -> bool:
     return form <= MOST_DECIMALS
 
 
+def check(form: int, numbers: list[int]) -> None:
+    """RemoteError where `to_values` would say so; costs nothing for decimals."""
+    if not is_decimal(form):
+        to_values(form, numbers)
+
+
 def to_integers(values: list[float]) -> tuple[int, list[int]]:
     """The form of these values and their integers; LocalError for infinities and NaN, which no reading is."""
     found = _short(values[0]) if len(values) == 1 else _decimal(values)

@@ -6,15 +6,17 @@ The anchor [boot, Unix ms, trusted] is the wall time of that boot's time 0, so t
 `Key` and its kin are here under the name that the rest of the house uses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cbor2
 
 from protocols import columns, event, resolve, units
+from protocols.columns import Rows
 from protocols.errors import RemoteError
 from protocols.key import KINDS, LANES, MAX_NUMBER, STATION, Key, joined, parse_key
 from protocols.quality import Reason
+from protocols.reading import Reading
 from protocols.resolve import MAX_MESSAGE, MAX_RECORDS, Measurement
 from protocols.senml import Wall
 from protocols.sheet import BOOT_BYTES
@@ -22,6 +24,7 @@ from protocols.sheet import BOOT_BYTES
 __all__ = ["KINDS", "LANES", "MAX_NUMBER", "STATION", "Key", "Message", "joined", "parse_key"]
 
 VERSION = 1
+_LATEST_MS = 1 << 53  # Unix ms; beyond it a double no longer tells milliseconds apart
 _URN = "urn:fengsui:"
 _PARTS = (int, str, bytes, int, int, int, int, int, list | None, list)  # of the packed form
 
@@ -76,30 +79,47 @@ def _from_packed(found: list[Any]) -> Message:
         raise RemoteError("record.packed", f"lane {lane}, kind {kind}, floor {floor}")
     floor = _count(floor)
     key = parse_key(station, f"{log.hex()}/{LANES[lane]}/{first}-{last}")
+    opened = [_opened(body) for body in bodies]
+    holds = sum(len(rows.numbers) if rows else 0 for rows in opened)
+    number = key.first if holds == key.numbers else None
     measurements: list[Measurement] = []
     foreign = []
-    for body in bodies:
-        try:
-            measurements += _dated(body, anchor)
-        except RemoteError:
+    for body, rows in zip(bodies, opened, strict=True):
+        start = _start(rows, anchor)
+        if rows is None or start is None:
             foreign.append(bytes(body))
+            number = None
+            continue
+        for readings in rows.numbers:
+            measurements += [_dated(reading, start, number) for reading in readings]
+            number = None if number is None else number + 1
         if len(measurements) > MAX_RECORDS:
             raise RemoteError("record.long", f"more than {MAX_RECORDS} readings")
     return Message(key, floor, KINDS[kind], measurements, foreign)
 
 
-def _dated(body: Any, anchor: Any) -> Iterator[Measurement]:
+def _opened(body: Any) -> Rows | None:
     if not isinstance(body, bytes):
         raise RemoteError("record.packed", "a body is bytes")
-    boot, readings = columns.unpack(body)
+    try:
+        return columns.unpack(body)
+    except RemoteError:
+        return None
+
+
+def _start(rows: Rows | None, anchor: Any) -> tuple[int, int] | None:
+    """Unix ms of a body's boot, and the reason to doubt it; None where the message does not say."""
     match anchor:
-        case [bytes(known), int(start), bool(trusted)] if known == boot:
-            doubt = 0 if trusted else int(Reason.CLOCK) << 4
-        case _:
-            raise RemoteError("record.anchor", "no wall time for this boot")
-    for series, at, value, unit, quality in readings:
-        shown, name = units.to_senml(value, unit)
-        yield Measurement(series, name, shown, (start + at) / 1000, quality | doubt)
+        case [bytes(boot), int(start), bool(trusted)] if rows and boot == rows.boot and abs(start) < _LATEST_MS:
+            return start, 0 if trusted else int(Reason.CLOCK) << 4
+    return None
+
+
+def _dated(reading: Reading, start: tuple[int, int], number: int | None) -> Measurement:
+    value, unit = units.to_senml(reading.value, reading.unit)
+    unix_ms, doubt = start
+    time = (unix_ms + reading.at) / 1000
+    return Measurement(reading.series, unit, value, time, reading.quality | doubt, number)
 
 
 def _count(value: Any) -> int:
@@ -123,6 +143,6 @@ def decode_record(data: bytes) -> dict[str, Any]:
 def _stored(data: bytes) -> dict[str, Any]:
     if data[0] != columns.VERSION:
         return {"form": "packed", "version": data[0], "foreign": [data.hex()], "readings": []}
-    boot, readings = columns.unpack(data)
-    rows = [reading._asdict() for reading in readings]
-    return {"form": "packed", "version": data[0], "boot": boot.hex(), "readings": rows}
+    boot, numbers = columns.unpack(data)
+    rows = [reading._asdict() for readings in numbers for reading in readings]
+    return {"form": "packed", "version": data[0], "boot": boot.hex(), "numbers": len(numbers), "readings": rows}

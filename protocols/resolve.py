@@ -28,6 +28,7 @@ ABSOLUTE = 1 << 28  # seconds; a time below counts from now (§4.5.3)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*", re.ASCII)  # §4.5.1
 _LABELS: dict[Any, str] = {-1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs"}  # §6, table 4
 _LABELS |= {0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t", 7: "ut", 8: "vd"}
+_WHOLE = {"bver": SENML_VERSION, "q": MAX_QUALITY, "number": (1 << 63) - 1}  # whole numbers, and the largest of each
 _TEXTS = ("bn", "bu", "n", "u", "vs")
 _NUMBERS = ("bt", "bv", "bs", "v", "s", "t", "ut")
 
@@ -40,6 +41,7 @@ class Measurement(NamedTuple):
     value: float | str | bool | bytes | None
     time: float | None
     quality: int
+    number: int | None = None  # of the log, where the pack says so
 
 
 def read_json(data: bytes) -> list[Record]:
@@ -73,7 +75,9 @@ def load_cbor(data: bytes) -> Any:
 def resolve(records: list[Record], now: float | None = None) -> Iterator[Measurement]:
     """Base fields added in, in order (§4.6). A time that counts from now needs `now`, in Unix seconds."""
     base: Record = {"bn": "", "bu": "", "bt": 0, "bv": 0}
+    number: int | None = None
     for record in records:
+        number = record.get("number", number)
         base |= {label: record[label] for label in base.keys() & record.keys()}
         name = base["bn"] + record.get("n", "")
         if not _NAME.fullmatch(name):
@@ -81,7 +85,7 @@ def resolve(records: list[Record], now: float | None = None) -> Iterator[Measure
         value = _value(record, base)
         if value is not None or "s" in record:
             unit, quality = record.get("u") or base["bu"], record.get("q", GOOD)
-            yield Measurement(name, unit, value, _time(base["bt"] + record.get("t", 0), now), quality)
+            yield Measurement(name, unit, value, _time(base["bt"] + record.get("t", 0), now), quality, number)
 
 
 def _value(record: Mapping[str, Any], base: Mapping[str, Any]) -> float | str | bool | bytes | None:
@@ -119,7 +123,7 @@ def _checked(found: Any) -> list[Record]:
 def _record(item: Any) -> Record:
     if not isinstance(item, dict):
         raise RemoteError("senml.shape", "a record is a map")
-    record: Record = {_LABELS.get(label, label): _plain(value) for label, value in item.items()}
+    record: Record = {_LABELS.get(label, str(label)): _plain(value) for label, value in item.items()}
     for label in _TEXTS:
         if label in record and not isinstance(record[label], str):
             raise RemoteError("senml.type", f"{label} is text")
@@ -128,7 +132,7 @@ def _record(item: Any) -> Record:
             raise RemoteError("senml.type", f"{label} is a number")
     if not isinstance(record.get("vb", False), bool) or not isinstance(record.get("vd", ""), str | bytes):
         raise RemoteError("senml.type", "vb is true or false, vd is data")
-    for label, most in (("bver", SENML_VERSION), ("q", MAX_QUALITY)):
+    for label, most in _WHOLE.items():
         if not isinstance(record.get(label, 1), int) or record.get(label, 1) > most:
             raise RemoteError("senml.number", f"{label} {record[label]!r:.20}")
     if any(isinstance(label, str) and label.endswith("_") for label in record):

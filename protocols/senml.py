@@ -2,48 +2,45 @@
 
 Knows packed bodies, units and the labels of a record. Wall time is handed in as a function and stands in every record as
 an absolute time. What the message says of itself stands in its first record under labels of our own, which a consumer
-that does not know them passes over (RFC 8428 §4.4): `version`, `id`, `floor`, `kind`; `q` is the quality where it is not
-good. A body of another format, or one that is damaged, goes out untouched as the data value of one record.
+that does not know them passes over (RFC 8428 §4.4): `version`, `id`, `floor`, `kind`. `number` says which number of the
+log begins with its record; `q` is the quality where it is not good. A body of another format, or one that is damaged, goes out untouched as the data value of one record.
 """
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import cbor2
 
 from protocols import forms, units
-from protocols.errors import RemoteError
 from protocols.key import Key
-from protocols.quality import GOOD, Reason
-from protocols.sheet import Column, Sheet, lay_open
+from protocols.parts import Part, Wall, parts
+from protocols.quality import GOOD
+from protocols.sheet import Column, Sheet
 from protocols.table import Table
 
-Wall = Callable[[bytes, int], tuple[int, bool]]
-"""`wall(boot, at)`: Unix milliseconds of a boot time, and whether a trusted anchor says so."""
+__all__ = ["Wall", "encode_cbor", "encode_json"]
 
 VERSION = 1  # of this contract, not SenML's, whose version 10 is the default and left out
 BASE_NAME = "urn:fengsui:{}/"
 FOREIGN = "packed/{}"  # name of a record with a whole body; no series can be called so
-EARLIEST_MS = (1 << 28) * 1000  # a SenML time below 2**28 s counts from now (RFC 8428 §4.5.3)
 CBOR_LABELS = {"bn": -2, "n": 0, "u": 1, "v": 2, "t": 6, "vd": 8}  # RFC 8428 §6; all others keep their text
-_CLOCK = int(Reason.CLOCK) << 4
 _TIME = "\0"  # where a row's time goes in its template; no printable name holds it
 REMEMBERED_TEXTS = 8192  # numbers of one scale with their text, 1 MB; forgotten all at once when full
 
 
 def encode_json(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
     """One message for bodies that follow each other: `key` covers the numbers of all, `floor` is the lowest still pending."""
-    text = "".join([_json(body, wall) for body in bodies])
+    text = "".join([_json(part) for part in parts(key, bodies, wall)])
     head = json.dumps(_about(key, floor, kind), separators=(",", ":"))
     return f"[{head[:-1]},{text[2:]}]".encode()
 
 
 def encode_cbor(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
     """As `encode_json`, with the integer labels of RFC 8428 §6."""
-    records = [record for body in bodies for record in _records(body, wall)]
+    records = [record for part in parts(key, bodies, wall) for record in _records(part)]
     records[0] = _about(key, floor, kind) | records[0]
     return cbor2.dumps(
         [{CBOR_LABELS.get(label, label): value for label, value in record.items()} for record in records]
@@ -55,50 +52,32 @@ def _about(key: Key, floor: int, kind: str) -> dict[str, Any]:
     return {"bn": station, "version": VERSION, "id": key.text, "floor": floor, "kind": kind}
 
 
-def _open(body: bytes, wall: Wall) -> tuple[Sheet, list[int]]:
-    """A body and the wall time of its rows; rows of an untrusted time have that among their reasons."""
-    sheet = lay_open(body)
-    moments = [wall(sheet.boot, at) for at in sheet.times]
-    trusted = [good for _, good in moments]
-    return sheet if all(trusted) else _doubt(sheet, trusted), [max(ms, EARLIEST_MS) for ms, _ in moments]
-
-
-def _doubt(sheet: Sheet, trusted: list[bool]) -> Sheet:
-    doubts: list[list[int]] = [[] for _ in sheet.columns]
-    for shape, good in zip(sheet.order, trusted, strict=True):
-        for index in sheet.table.shapes[shape]:
-            doubts[index].append(0 if good else _CLOCK)
-    return sheet._replace(
-        columns=[_worse(sheet, column, its) for column, its in zip(sheet.columns, doubts, strict=True)]
-    )
-
-
-def _worse(sheet: Sheet, column: Column, doubts: list[int]) -> Column:
-    qualities = column.qualities or [sheet.quality] * len(doubts)
-    return column._replace(qualities=[quality | doubt for quality, doubt in zip(qualities, doubts, strict=True)])
+def _foreign(body: bytes) -> str:
+    return FOREIGN.format(body[0] if body else 0)
 
 
 # JSON: one template for each shape of row, filled with the texts of its values
 
 
-def _json(body: bytes, wall: Wall) -> str:
+def _json(part: Part) -> str:
     """The records of a body, each after a comma."""
-    try:
-        sheet, times = _open(body, wall)
-        cells = [
-            iter(_texts(column, unit, sheet.quality))
-            for column, (_, unit) in zip(sheet.columns, sheet.table.series, strict=True)
-        ]
-    except RemoteError:
-        return "," + json.dumps(_foreign_json(body), separators=(",", ":"))
+    body, sheet, times, begins = part
+    if sheet is None:
+        octets = urlsafe_b64encode(body).rstrip(b"=").decode()
+        return f',{{"n":"{_foreign(body)}","vd":"{octets}"}}'
+    cells = [
+        iter(_texts(column, unit, sheet.quality))
+        for column, (_, unit) in zip(sheet.columns, sheet.table.series, strict=True)
+    ]
     templates = _templates(sheet.table)
     rows = [[cells[index] for index in shape] for shape in sheet.table.shapes]
-    return "".join(
-        [
-            templates[shape].replace(_TIME, f"{ms // 1000}.{ms % 1000:03d}") % tuple(map(next, rows[shape]))
-            for shape, ms in zip(sheet.order, times, strict=True)
-        ]
-    )
+    texts = [
+        templates[shape].replace(_TIME, f"{ms // 1000}.{ms % 1000:03d}") % tuple(map(next, rows[shape]))
+        for shape, ms in zip(sheet.order, times, strict=True)
+    ]
+    for row, number in begins.items():
+        texts[row] = f',{{"number":{number},{texts[row][2:]}'
+    return "".join(texts)
 
 
 @lru_cache(maxsize=64)
@@ -149,25 +128,22 @@ def _decimal(number: int, point: int) -> str:
     return "-" + text if number < 0 else text
 
 
-def _foreign_json(body: bytes) -> dict[str, Any]:
-    return {"n": FOREIGN.format(body[0] if body else 0), "vd": urlsafe_b64encode(body).rstrip(b"=").decode()}
-
-
 # CBOR: a map for each record
 
 
-def _records(body: bytes, wall: Wall) -> Iterator[dict[str, Any]]:
-    try:
-        sheet, times = _open(body, wall)
-        cells = [_cells(sheet, index) for index in range(len(sheet.columns))]
-    except RemoteError:
-        yield {"n": FOREIGN.format(body[0] if body else 0), "vd": body}
+def _records(part: Part) -> Iterator[dict[str, Any]]:
+    body, sheet, times, begins = part
+    if sheet is None:
+        yield {"n": _foreign(body), "vd": body}
         return
-    for shape, ms in zip(sheet.order, times, strict=True):
+    cells = [_cells(sheet, index) for index in range(len(sheet.columns))]
+    for row, (shape, ms) in enumerate(zip(sheet.order, times, strict=True)):
+        head = {"number": begins[row]} if row in begins else {}
         for index in sheet.table.shapes[shape]:
             name, code = sheet.table.series[index]
             value, quality = next(cells[index])
-            record = {"n": name, "u": units.outside(code)[0], "t": ms / 1000, "v": value}
+            record = head | {"n": name, "u": units.outside(code)[0], "t": ms / 1000, "v": value}
+            head = {}
             yield record if quality == GOOD else record | {"q": quality}
 
 

@@ -1,8 +1,9 @@
 """A packed body laid open, and closed again. Specified byte by byte in docs/platform/packed.md.
 
-    01 | boot id, 8 | table length | table | rows | heads of: order of shapes, times, quality, columns | bits of the same
+    01 | boot id, 8 | table length | table | numbers | rows | heads | bits
 
-A **row** is what was read at one instant, its **shape** the series that stand in it. Values are integers here, times are
+Heads and bits are those of: rows of each number, shapes of the rows, times of each shape, columns. A **row** is what was
+read at one instant, its **shape** the series that stand in it; a row belongs to one number of the log. Values are integers here, times are
 boot times, and every count in a body is checked before it costs more than the body itself.
 """
 
@@ -18,6 +19,7 @@ VERSION = 1
 BOOT_BYTES = 8
 MAX_BODY = 64 * 1024  # bytes; as much as the largest message taken from outside
 MAX_ROWS = 4096
+MAX_NUMBERS = 4096  # of the log, in one body
 MAX_READINGS = 65_536  # bounds what a hostile body of a few bytes can ask for
 MIXED = 0  # in place of the common quality: each column has its own
 _MAX_AT = 1 << 62  # ms either side of boot
@@ -33,10 +35,11 @@ class Column(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """`order` has the shape of each row, `times` its instant; a column has a number for each row that its series is in."""
+    """`counts` has the rows of each number, `order` has the shape of each row, `times` its instant; a column has a number for each row that its series is in."""
 
     boot: bytes
     table: Table
+    counts: list[int]
     order: list[int]
     times: list[int]
     quality: int
@@ -45,10 +48,13 @@ class Sheet(NamedTuple):
 
 def close(sheet: Sheet) -> bytes:
     """The body; LocalError for what does not fit into one."""
-    if len(sheet.boot) != BOOT_BYTES or len(sheet.times) > MAX_ROWS or max(map(abs, sheet.times)) > _MAX_AT:
-        raise LocalError("packed.rows", f"{len(sheet.times)} rows, boot id of {len(sheet.boot)} bytes")
+    if len(sheet.boot) != BOOT_BYTES or len(sheet.times) > MAX_ROWS or len(sheet.counts) > MAX_NUMBERS:
+        raise LocalError("packed.rows", f"{len(sheet.times)} rows, {len(sheet.counts)} numbers")
+    if max(map(abs, sheet.times)) > _MAX_AT:
+        raise LocalError("packed.time", "beyond 64 bits")
     names, shapes = table.encode(sheet.table), len(sheet.table.shapes)
-    heads = [bytes((VERSION,)), sheet.boot, varint(len(names)), names, varint(len(sheet.times))]
+    sizes = varint(len(sheet.counts)) + varint(len(sheet.times))
+    heads = [bytes((VERSION,)), sheet.boot, varint(len(names)), names, sizes]
     tails: list[str] = []
 
     def put(numbers: Sequence[int]) -> None:
@@ -56,6 +62,7 @@ def close(sheet: Sheet) -> bytes:
         heads.append(head)
         tails.append(tail)
 
+    put(sheet.counts)
     if shapes > 1:
         put(sheet.order)
     for shape in range(shapes):
@@ -88,21 +95,25 @@ def lay_open(body: bytes) -> Sheet:
         raise RemoteError("packed.version", f"format {version}", 0)
     boot = reader.take(BOOT_BYTES)
     names = table.decode(reader.take(reader.varint()))
-    count = reader.varint()
-    if not 0 < count <= MAX_ROWS:
-        raise RemoteError("packed.rows", f"{count} rows", reader.at)
+    numbers, count = reader.varint(), reader.varint()
+    if not (0 < numbers <= MAX_NUMBERS and 0 < count <= MAX_ROWS):
+        raise RemoteError("packed.rows", f"{count} rows, {numbers} numbers", reader.at)
+    counts_head = read_head(reader)
     order_head = read_head(reader) if len(names.shapes) > 1 else _NO_ORDER
     time_heads = [read_head(reader) for _ in names.shapes]
     quality = reader.varint()
     column_heads = [_column_heads(reader, quality) for _ in names.series]
     tail = reader.bits()
+    counts, tail = bits.read(counts_head, numbers, tail)
+    if min(counts) < 0 or sum(counts) != count:
+        raise RemoteError("packed.rows", f"{count} rows, {sum(counts)} in {numbers} numbers")
     order, tail = bits.read(order_head, count, tail)
     rows, lengths = _lengths(names, order)
     times, tail = _times(time_heads, rows, order, tail)
     columns, tail = _columns(column_heads, lengths, tail)
     if len(tail) > 7 or "1" in tail:
         raise RemoteError("packed.rest", f"{len(tail)} bits too many")
-    return Sheet(boot, names, order, times, quality, columns)
+    return Sheet(boot, names, counts, order, times, quality, columns)
 
 
 def _column_heads(reader: Reader, quality: int) -> tuple[int, Head, Head | None]:
