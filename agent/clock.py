@@ -20,7 +20,9 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # timesyncd touches this file at its first synchronisation of a boot: systemd-timesyncd(8), "Files".
 SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")
 STEP_MS = 500  # a wall clock that moves more than this against boot time was set, not drifting
-LARGEST_STEP_MS = 3_600_000  # a clock once trusted is corrected by seconds; more is a fault or an attack, and not followed
+LARGEST_STEP_MS = (
+    3_600_000  # a clock once trusted is corrected by seconds; more is a fault or an attack, and not followed
+)
 KEPT_BOOTS = 64  # anchors of this many boots are kept: more than a year of weekly restarts
 BUILD_TIME = 1_790_000_000  # Unix s, 2026-09-21: no genuine time lies before the program was written
 LAST_TIME = BUILD_TIME + 20 * 31_557_600  # nor more than its service life of 20 years after it

@@ -29,8 +29,8 @@ class Finding:
 
     @property
     def where(self) -> str:
-        table = f"[{self.table}] " if self.table else ""
-        return f"{self.file}: {table}{self.problem.key}".rstrip()
+        table = f"[{self.table}]" if self.table else ""
+        return f"{self.file}: {table} {self.problem.key}".rstrip(": ").replace(":  ", ": ")
 
     def __str__(self) -> str:
         return f"{self.where}: {say(self.problem.code, key=self.problem.key, **self.problem.facts)}"
@@ -78,4 +78,5 @@ def _unknown(key: str, fields: Mapping[str, Any]) -> Problem:
 
 def _shown(kind: Any) -> str:
     names = {Duration: 'duration as "10s"', Size: 'size as "64MiB"', str: "text", int: "integer", bool: "true or false"}
-    return names.get(kind) or " | ".join(str(a) for a in get_args(kind)) or getattr(kind, "__name__", str(kind))
+    choices = " | ".join(str(one) for one in get_args(kind))
+    return names.get(kind) or choices or str(getattr(kind, "__name__", kind))

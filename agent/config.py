@@ -15,8 +15,10 @@ import msgspec
 
 from agent.clock import SOURCES
 from agent.collect import Finding, collect
+from agent.plans import load as load_plans
 from agent.route import RouteConfig
 from agent.say import LANGUAGES
+from agent.trust import check_keyring
 from drivers import registry
 from drivers.api import Context, Factory, Problem
 from drivers.bus import BusConfig, check_bus
@@ -183,9 +185,8 @@ def load(file: Path) -> tuple[Config | None, list[Finding]]:
     """Read and check a configuration; None where it cannot be used. Opens no port and no connection."""
     reader = _Reader(file, {})
     try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"more than {LARGEST_FILE} bytes")
-        reader.data = tomllib.loads(file.read_text("utf-8"))
+        with file.open("rb") as stream:
+            reader.data = tomllib.loads(stream.read(LARGEST_FILE).decode())
     except OSError as wrong:
         reader.add("", [Problem("", "config.unreadable", {"why": wrong.strerror or str(wrong)})])
         return None, reader.findings
@@ -200,8 +201,10 @@ def load(file: Path) -> tuple[Config | None, list[Finding]]:
 
 
 def _read(reader: _Reader) -> Config | None:
-    known = {name: None for name in KNOWN}
-    reader.add("", [Problem(n, "config.unknown_table", {"known": ", ".join(KNOWN)}) for n in reader.data if n not in known])
+    known = dict.fromkeys(KNOWN)
+    reader.add(
+        "", [Problem(n, "config.unknown_table", {"known": ", ".join(KNOWN)}) for n in reader.data if n not in known]
+    )
     station = reader.one("station", StationConfig)
     clock = reader.one("clock", ClockConfig, ClockConfig())
     buffer = reader.one("buffer", BufferConfig, BufferConfig())
@@ -257,11 +260,11 @@ def _warnings(config: Config) -> Iterator[Problem]:
         if config.actuators:
             yield Problem("keyset", "config.no_keyring")
         return
-    from agent.trust import check_keyring
-
     if not config.station.areas:
         yield Problem("keyset", "config.no_areas")
     yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots)
+    if config.warnings.plans:
+        yield from load_plans(config.path(config.warnings.plans))[1]
 
 
 def _series(config: Config, context: Context) -> Iterator[Problem]:

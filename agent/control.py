@@ -13,7 +13,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Control:
         self._server: asyncio.Server | None = None
         self._open = 0
 
-    async def __aenter__(self) -> "Control":
+    async def __aenter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._remove_stale)
         self._server = await asyncio.start_unix_server(self._serve, self.path, limit=LONGEST_LINE)

@@ -134,6 +134,6 @@ def crowded_out(journal: Journal) -> list[Active]:
 
 
 def _with_spent(active: Active, siren_spent: float) -> Active:
-    from msgspec.structs import replace as replaced  # noqa: PLC0415 - beside dataclasses.replace
+    from msgspec.structs import replace as replaced
 
     return replaced(active, siren_spent=siren_spent)

@@ -86,10 +86,17 @@ def span(now: Now, seq: int, onset: int | None, expires: int, longest: float) ->
     return Span(starts, starts + min(float(expires - begins), longest))
 
 
-def rank(active: Active) -> tuple[bool, bool, int, int, float]:
+def rank(active: Active) -> tuple[bool, bool, int, int, float, int]:
     """The smaller, the more important: what is real, what warns, the higher level, the more urgent action, the newer."""
     clear = active.action is ActionCode.ALL_CLEAR
-    return active.status is not Status.ACTUAL, clear, int(active.level), -int(active.action), -active.starts
+    return (
+        active.status is not Status.ACTUAL,
+        clear,
+        int(active.level),
+        -int(active.action),
+        -active.starts,
+        -active.seq,
+    )
 
 
 def in_force(journal: Journal, now: Now) -> list[Active]:

@@ -14,6 +14,7 @@ from buffer.model import Appended, Lane
 from buffer.store import Buffer
 from drivers.api import SeriesSpec
 from protocols import columns, event
+from protocols.errors import LocalError
 from protocols.qartod import Checker
 from protocols.reading import Reading
 
@@ -62,8 +63,18 @@ class Recorder:
     def event(self, kind: str, fields: Mapping[str, Any], lane: Lane = Lane.EVENT) -> Appended:
         """Record that something happened, now; committed at once. Any thread."""
         self.events += 1
-        body = event.encode(kind, self.clock.boot, self.clock.now(), fields)
+        at = self.clock.now()
+        try:
+            body = event.encode(kind, self.clock.boot, at, fields)
+        except LocalError as wrong:  # a driver's odd field must cost neither the event nor whoever reports it
+            body = event.encode(
+                kind, self.clock.boot, at, {"unencodable": str(wrong), "fields": repr(dict(fields))[:1000]}
+            )
         return self.buffer.append(lane, body, now=True)
+
+    def report(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """`drivers.api.Report`: an event in its own lane."""
+        self.event(kind, fields)
 
     def flush(self) -> None:
         """Append what is waiting. Called by the timer, and once at the end."""

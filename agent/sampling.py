@@ -9,8 +9,8 @@ from agent.config import Config
 from drivers.api import Context, Report, Source
 from drivers.bus import Bus
 from protocols.errors import RemoteError
-from protocols.quality import flag_of, reasons_of
 from protocols.qartod import Checker
+from protocols.quality import flag_of, reasons_of
 from protocols.reading import Reading
 
 

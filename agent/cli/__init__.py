@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from agent import __version__
+
 DONE, FAILED, WRONG, NO_AGENT, INTERRUPTED = 0, 1, 2, 3, 130
 
 VERBS = ("run", "check", "read", "status", "listen", "warn", "decode", "demo")
@@ -34,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     top = parser()
     options = top.parse_args(arguments)
     if options.version:
-        from importlib.metadata import version
-
-        print(version("fengsui"))
+        print(__version__)
         return DONE
     if options.verb is None:
         top.print_help()

@@ -43,8 +43,10 @@ def in_force(config: "Config") -> dict[str, Any]:
     from msgspec import to_builtins
 
     def plain(thing: Any) -> Any:
-        return {name: str(v) if isinstance(v, float | int) and type(v) not in (int, float, bool) else v
-                for name, v in to_builtins(thing, enc_hook=str).items()}
+        return {
+            name: str(v) if isinstance(v, float | int) and type(v) not in (int, float, bool) else v
+            for name, v in to_builtins(thing, enc_hook=str).items()
+        }
 
     facts: dict[str, Any] = {
         "station": plain(config.station) | {"state": str(config.state), "socket": str(config.socket or "")},

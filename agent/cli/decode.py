@@ -63,15 +63,17 @@ def _unhexed(data: bytes) -> bytes:
 
 
 def _nmea(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.nmea import decode_stream
+    from agent.clock import BUILD_TIME
+    from protocols.nmea_decode import decode_all
 
-    return iter(decode_stream(data))
+    build_year = 1970 + BUILD_TIME // 31_556_952
+    return iter(decode_all(data, build_year))
 
 
 def _modbus_rtu(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.modbus_rtu import decode_stream
+    from protocols.modbus_decode import decode
 
-    return iter(decode_stream(data))
+    return iter(decode(data))
 
 
 def _record(data: bytes) -> Iterator[dict[str, Any]]:
@@ -81,7 +83,7 @@ def _record(data: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _sealed(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.seal import decode_sealed
+    from protocols.seal_json import decode_sealed
 
     yield decode_sealed(data)
 

@@ -22,7 +22,9 @@ def run(options: argparse.Namespace) -> int:
     import logging
     import sys
 
-    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
     config = load_or_say(options.config)
     if config is None:
         return 2

@@ -38,7 +38,7 @@ class DemoBroker:
         if binary := find_mosquitto():
             return "mosquitto", "5", [binary, "-c", str(self._configuration())]
         try:
-            import iotcore  # noqa: F401, PLC0415 - only asked whether it is there
+            import iotcore  # noqa: F401 - only asked whether it is there
         except ImportError as missing:
             raise NoBroker from missing
         code = f"from iotcore import IotCoreBroker; IotCoreBroker(listen='127.0.0.1', port={self.port}).run_forever()"

@@ -1,0 +1,97 @@
+"""`fengsui demo`: the main job on real input, with the faults it is for, in about a minute and with no hardware."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.common import complain, print_json, with_json
+
+if TYPE_CHECKING:
+    from agent.demo.tally import Tally
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "demo",
+        help="see the main job on real input, in about a minute",
+        description="A broker, simulated devices behind real serial lines playing a real day of weather, the agent as a "
+        "process of its own; a black hole, a kill -9, and warnings true and false. Needs no hardware and no root.",
+        epilog="Exit codes: 0 nothing lost and no false sound; 1 otherwise; 2 it could not start.",
+    )
+    with_json(verb)
+    verb.add_argument("--data", type=Path, metavar="FILE", help="another SURFRAD day file to play")
+    verb.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the station's files and logs here")
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from agent.demo.broker import NoBroker
+    from agent.demo.world import DATA
+
+    data = options.data or DATA / "surfrad-slv16001.dat"
+    say = _quiet if options.json else _teller()
+    try:
+        with tempfile.TemporaryDirectory(prefix="fengsui-demo-") as made:
+            folder = options.keep or Path(made)
+            folder.mkdir(parents=True, exist_ok=True)
+            tally = asyncio.run(_tell(folder, data, say))
+    except NoBroker:
+        complain("demo.no_broker")
+        return 2
+    except (OSError, ValueError) as wrong:
+        complain("demo.failed", why=wrong)
+        return 2
+    if options.json:
+        print_json(tally.as_json())
+    else:
+        _table(tally)
+    return 0 if tally.good else 1
+
+
+async def _tell(folder: Path, data: Path, say: Callable[[str, str], None]) -> "Tally":
+    from agent.demo.platform import Platform
+    from agent.demo.story import Story
+    from agent.demo.tally import Tally
+    from agent.demo.world import open_world
+
+    tally = Tally()
+    async with open_world(folder, data) as world:
+        with Platform(world.broker.port, world.broker.version) as platform:
+            await Story(world, platform, say, tally).tell()
+    return tally
+
+
+def _quiet(_step: str, _what: str) -> None:
+    """For --json: one object and nothing else."""
+
+
+def _teller() -> Callable[[str, str], None]:
+    """Each step as it happens, with the second it happened in."""
+    import time
+
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    began = time.monotonic()
+
+    def say(step: str, what: str) -> None:
+        loud = "bold red" if "NOT" in what or "SOUNDED" in what else "bold"
+        console.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  [{loud}]{step:<13}[/{loud}] {what}", markup=True)
+
+    return say
+
+
+def _table(tally: "Tally") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Fengsui 烽燧", show_header=False)
+    for name, value in tally.as_json().items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    table.add_row("messages repeated, dropped by key", str(tally.repeated))
+    Console(file=sys.stdout).print(table)

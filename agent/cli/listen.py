@@ -1,0 +1,78 @@
+"""`fengsui listen`: the reference subscriber. Prints readings and events, counts what is missing and what came twice."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.broker_options import with_broker
+from agent.cli.common import complain, print_json, with_json
+
+if TYPE_CHECKING:
+    from agent.listen import Tracker
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "listen",
+        help="what a platform sees: complete, or the holes",
+        description="Subscribe to stations, print readings and events, keep ranges of numbers, name every hole.",
+        epilog="Exit codes: 0 complete; 1 holes, or the broker refused; 2 wrong options. Ends with Ctrl-C.",
+    )
+    verb.add_argument("--station", default="+", help="one station only (default: all)")
+    verb.add_argument("--seconds", type=float, help="leave after so many seconds (default: until Ctrl-C)")
+    verb.add_argument("--state", type=Path, help="keep the ranges in this file between runs")
+    verb.add_argument("--quiet", action="store_true", help="print only the summary at the end")
+    with_broker(verb)
+    with_json(verb)
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from agent.cli.broker import Client, Refused
+    from agent.listen import Tracker
+
+    tracker = Tracker(root=options.root)
+    if options.state and options.state.exists():
+        tracker.load(options.state.read_bytes())
+    filters = [f"{options.root}/{options.station}/{kind}" for kind in ("readings", "events", "status", "digest")]
+    try:
+        with Client(options, f"listen-{os.getpid()}") as client:
+            client.subscribe(filters)
+            _follow(client, tracker, options)
+    except (Refused, ValueError) as wrong:
+        complain("listen.refused", broker=options.broker, why=wrong)
+        return 1
+    if options.state:
+        _save(options.state, tracker.save())
+    return _sum_up(tracker, as_json=options.json)
+
+
+def _follow(client: Any, tracker: "Tracker", options: argparse.Namespace) -> None:
+    try:
+        for message in client.messages(options.seconds):
+            if message is None:
+                continue
+            for item in tracker.take(message.topic, message.payload):
+                if not options.quiet:
+                    print_json(item.as_json())
+    except KeyboardInterrupt:
+        return
+
+
+def _save(file: Path, data: bytes) -> None:
+    """Old or new, never half."""
+    fresh = file.with_suffix(file.suffix + ".new")
+    fresh.write_bytes(data)
+    fresh.replace(file)
+
+
+def _sum_up(tracker: "Tracker", *, as_json: bool) -> int:
+    summary = tracker.summary()
+    print_json(summary)
+    if not as_json:
+        for hole in summary["holes"]:
+            complain("listen.gap", **hole)
+        if summary["complete"]:
+            complain("listen.complete")
+    return 0 if summary["complete"] else 1

@@ -1,0 +1,156 @@
+"""What happens in the demonstration, step by step: an outage, a kill, a return, and warnings true and false."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent.demo.platform import Platform
+from agent.demo.tally import Tally, committed_readings
+from agent.demo.world import AREA, STATION, World, until
+from protocols.alert import ActionCode, Alert, MsgType, Status
+
+LIVE = 6.0  # seconds of quiet work before the outage
+DARK = 9.0  # seconds of black hole before the kill
+DEAD = 1.0  # seconds without an agent
+OFFLINE = 7.0  # seconds of the restarted agent without a network
+RETURNS = 40.0  # seconds within which everything has arrived after the network is back: one back-off and the drain
+HEARS = 5.0  # seconds granted to a siren; what it takes is measured
+ROUNDS = 5  # genuine warnings, each cancelled
+SILENT = 1.5  # seconds that a false warning is given to make a sound
+WARNING = "山洪已经发生,请立即向高处转移。Flash flood. Move to high ground now."
+FOREIGN = "530302001"
+
+Say = Callable[[str, str], None]
+"""`say(step, what)`: one line of the story as it happens."""
+
+
+@dataclass(slots=True)
+class Story:
+    world: World
+    platform: Platform
+    say: Say
+    tally: Tally
+    _genuine: list[tuple[float, float]] = field(default_factory=list)  # from, to (monotonic): when a sound is right
+
+    async def tell(self) -> None:
+        began = time.monotonic()
+        await self._outage()
+        await self._warnings()
+        await self._settle()
+        self.tally.seconds = time.monotonic() - began
+
+    # The readings
+
+    async def _outage(self) -> None:
+        self.say("start", "the agent starts; sensors are read once a second over real serial lines")
+        await self.world.start_agent()
+        await until(lambda: self.delivered > 0, RETURNS)
+        await asyncio.sleep(LIVE)
+        self.say("black hole", "the network goes silent: nothing passes, nothing is closed")
+        self.world.link.cut()
+        await asyncio.sleep(DARK)
+        self.say("kill -9", "the agent is killed in the middle of it")
+        await self.world.end_agent(signal.SIGKILL)
+        await asyncio.sleep(DEAD)
+        self.say("restart", "it starts again, still offline, and goes on measuring")
+        await self.world.start_agent()
+        await asyncio.sleep(OFFLINE)
+        self.say("return", "the network is back")
+        self.world.link.mend()
+        await until(self._caught_up, RETURNS)
+        self.say("caught up", f"{self.delivered} readings have arrived")
+
+    @property
+    def delivered(self) -> int:
+        return self.platform.tracker.readings(STATION)
+
+    def _caught_up(self) -> bool:
+        return (
+            self.platform.tracker.complete(STATION) and self.delivered >= committed_readings(self.world.database) - 40
+        )
+
+    # The warnings
+
+    async def _warnings(self) -> None:
+        alert = None
+        for number in range(ROUNDS):
+            alert, sealed = await self._genuine_one(number)
+            await self._cancel(alert)
+        assert alert is not None  # noqa: S101 - there is at least one round
+        await self._false("forged", *self._with(self.world.authority.forged))
+        await self._false("replayed", alert, sealed)
+        await self._false("foreign area", *self._with(self.world.authority.genuine, area=FOREIGN))
+        await self._false("expired", *self._with(self.world.authority.genuine, lasts=-60))
+        await self._false("no seal", alert, os.urandom(200))
+        await self._false("exercise", *self._with(self.world.authority.genuine, status=Status.EXERCISE))
+
+    async def _genuine_one(self, number: int) -> tuple[Alert, bytes]:
+        alert = self.world.authority.alert(AREA, WARNING)
+        sealed = self.world.authority.genuine(alert, WARNING)
+        before = len(self.world.activations())
+        at = self.publish(alert, sealed)
+        self._genuine.append((at, float("inf")))
+        self.tally.genuine += 1
+        if await until(lambda: len(self.world.activations()) > before, HEARS):
+            took = self.world.activations()[before] - at
+            self.tally.sounded += 1
+            self.tally.latencies.append(took)
+            self.say(f"warning {number + 1}", f"genuine: the siren sounds {took * 1000:.1f} ms after it was published")
+        else:
+            self.say(f"warning {number + 1}", "genuine, and NOT heard")
+        return alert, sealed
+
+    async def _cancel(self, alert: Alert) -> None:
+        await asyncio.sleep(0.5)
+        cancel = self.world.authority.alert(
+            AREA, "", chain=alert.chain, msg_type=MsgType.CANCEL, action=ActionCode.ALL_CLEAR
+        )
+        at = self.publish(cancel, self.world.authority.genuine(cancel, "", both=False))
+        silent = await until(lambda: not self.world.sounding(), HEARS)
+        self._genuine[-1] = self._genuine[-1][0], time.monotonic()
+        took = f"silent after {(time.monotonic() - at) * 1000:.0f} ms" if silent else "NOT silenced"
+        self.say("cancel", took)
+
+    async def _false(self, what: str, alert: Alert, sealed: bytes) -> None:
+        """Whatever this is, the siren must not sound."""
+        before = len(self.world.activations())
+        self.publish(alert, sealed)
+        await asyncio.sleep(SILENT)
+        self.say(what, "silent" if len(self.world.activations()) == before else "the siren SOUNDED")
+
+    def _with(
+        self, seal: Callable[[Alert, str], bytes], area: str = AREA, status: Status = Status.ACTUAL, lasts: int = 600
+    ) -> tuple[Alert, bytes]:
+        alert = self.world.authority.alert(area, WARNING, status=status, lasts=lasts)
+        return alert, seal(alert, WARNING)
+
+    def publish(self, alert: Alert, sealed: bytes) -> float:
+        return self.platform.warn(AREA, alert.issuer, alert.seq, sealed, alert.expires)
+
+    # The end
+
+    async def _settle(self) -> None:
+        """The agent stops in order; what it still held arrives with the next start."""
+        self.say("stop", "the agent is told to stop; whatever is left is sent first")
+        await self.world.end_agent(signal.SIGTERM)
+        committed = committed_readings(self.world.database)
+        if self.delivered < committed:
+            await self.world.start_agent()
+            await until(lambda: self.delivered >= committed and self.platform.tracker.complete(STATION), RETURNS)
+            await self.world.end_agent(signal.SIGTERM)
+        await asyncio.sleep(0.3)  # what is under way reaches the subscriber
+        tally, tracker = self.tally, self.platform.tracker
+        tally.committed = committed_readings(self.world.database)
+        tally.delivered = self.delivered
+        tally.duplicates = tracker.duplicates_in_effect
+        tally.repeated = tracker.repeated
+        tally.wire_bytes = self.world.link.sent + self.world.link.received
+        tally.flash_bytes = self.world.flash_bytes
+        tally.broker = self.world.broker.name
+        tally.false_activations = sum(not self._right(at) for at in self.world.activations())
+
+    def _right(self, at: float) -> bool:
+        return any(begin <= at <= end for begin, end in self._genuine)

@@ -1,0 +1,179 @@
+"""The world of the demonstration: a broker, a link that fails, devices behind real ports, keys, and the station's files."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.demo.authority import Authority
+from agent.demo.broker import DemoBroker
+from drivers.simulated.link import FaultyLink
+from drivers.simulated.modbus import PtyBus, TcpBus
+from drivers.simulated.playback import PtyPlayer, surfrad_unit
+from drivers.simulated.relay import RelayBoard
+from drivers.simulated.surfrad import load
+
+DATA = Path(__file__).parent / "data"
+STATION = "slv16001"
+AREA = "330102001"
+SIREN = 0  # coil of the relay board; channels are counted from 1, as printed on it
+
+
+def station_toml(world: "World") -> str:
+    """The station's configuration, as an operator would write it."""
+    return f"""
+[station]
+id = "{STATION}"
+areas = ["{AREA}"]
+
+[clock]
+source = "system"
+
+[[route]]
+name = "county"
+url = "mqtt://127.0.0.1:{world.link.port}"
+version = "{world.broker.version}"
+keepalive = 5
+telemetry_keepalive = 5
+patience = "5s"
+linger = "1s"
+
+[[bus]]
+name = "rs485"
+url = "{world.met.url}"
+
+[[sensor]]
+name = "met"
+bus = "rs485"
+profile = "surfrad-met"
+unit = 1
+interval = "1s"
+
+[[sensor]]
+name = "wind"
+driver = "nmea"
+port = "{world.wind.url}"
+profile = "nmea-weather"
+interval = "1s"
+prefix = "mast"
+
+[[bus]]
+name = "siren-bus"
+url = "{world.sirens.url}"
+
+[[actuator]]
+name = "siren"
+driver = "modbus-relay"
+board = "waveshare-8ch"
+bus = "siren-bus"
+unit = 1
+channel = {SIREN + 1}
+
+[[actuator]]
+name = "display"
+driver = "sim"
+kind = "display"
+file = "display.jsonl"
+
+[warnings]
+keyset = "keyset.cbor"
+roots = {json.dumps(world.authority.roots)}
+"""
+
+
+@dataclass(slots=True)
+class World:
+    """Everything around the agent, and the agent as a process of its own."""
+
+    directory: Path
+    broker: DemoBroker
+    link: FaultyLink
+    met: PtyBus
+    wind: PtyPlayer
+    sirens: TcpBus
+    board: RelayBoard
+    authority: Authority
+    agent: asyncio.subprocess.Process | None = None
+    flash_bytes: int = 0
+
+    async def start_agent(self) -> None:
+        with (self.directory / "agent.log").open("ab") as log:
+            self.agent = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "agent.cli", "run", "--config", str(self.directory / "station.toml")),
+                stdout=log,
+                stderr=log,
+            )
+
+    async def end_agent(self, how: signal.Signals) -> None:
+        if self.agent is None or self.agent.returncode is not None:
+            return
+        self.flash_bytes += self._written()
+        self.agent.send_signal(how)
+        await self.agent.wait()
+
+    def _written(self) -> int:
+        """What the agent has sent to the storage layer so far: proc_pid_io(5)."""
+        with contextlib.suppress(OSError, ValueError):
+            assert self.agent is not None  # noqa: S101 - only called for a living one
+            for line in Path(f"/proc/{self.agent.pid}/io").read_text().splitlines():
+                if line.startswith("write_bytes"):
+                    return int(line.split()[1])
+        return 0
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "state" / "buffer.db"
+
+    def activations(self) -> list[float]:
+        """When (monotonic) the siren's coil closed."""
+        return [t.at for t in self.board.log if t.on and t.channel == SIREN]
+
+    def sounding(self) -> bool:
+        return self.board.on(SIREN)
+
+    def shown(self) -> list[dict[str, Any]]:
+        """What the display did, oldest first."""
+        try:
+            lines = (self.directory / "display.jsonl").read_text().splitlines()
+        except OSError:
+            return []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+@asynccontextmanager
+async def open_world(directory: Path, data: Path) -> AsyncIterator[World]:
+    """All of it, and nothing left over afterwards."""
+    unit = surfrad_unit(load(data))
+    board = RelayBoard(unit=1)
+    async with contextlib.AsyncExitStack() as stack:
+        broker = stack.enter_context(DemoBroker(directory))
+        link = await stack.enter_async_context(FaultyLink("127.0.0.1", broker.port))
+        met = await stack.enter_async_context(PtyBus([unit], baud=9600))
+        wind = await stack.enter_async_context(PtyPlayer(DATA / "bundg_zeus_9.log"))
+        sirens = await stack.enter_async_context(TcpBus([board]))
+        world = World(directory, broker, link, met, wind, sirens, board, Authority())
+        (directory / "keyset.cbor").write_bytes(world.authority.keyset())
+        (directory / "station.toml").write_text(station_toml(world))
+        os.chmod(directory / "station.toml", 0o600)  # noqa: PTH101
+        try:
+            yield world
+        finally:
+            await world.end_agent(signal.SIGKILL)
+
+
+async def until(what: Callable[[], bool], seconds: float) -> bool:
+    """Wait for something to become true; False when it did not in time."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not what():
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True

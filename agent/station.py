@@ -1,0 +1,225 @@
+"""The station, wired: every part made from the configuration, kept running, and ended in order. Decides nothing itself."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from agent import __version__, bodies
+from agent.clock import Clock
+from agent.config import Config
+from agent.control import Control
+from agent.health import Health
+from agent.notify import Notifier
+from agent.record import Recorder
+from agent.route import RouteConfig
+from agent.sampling import close_buses, context_of, read_all, sources_of
+from agent.supervisor import CoreFault, Supervisor
+from agent.warning_path import open_warning_path
+from agent.watchdog import Watchdog
+from buffer.model import Lane, Options, RouteSpec
+from buffer.store import Buffer
+from drivers.api import Actuator, Report
+
+if TYPE_CHECKING:
+    from agent.downlink import Command
+    from agent.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+CLOCK_LOOKS = 5.0  # seconds between looks at the clock; a step is an anchor, and an anchor is an event
+LOOP_PATIENCE = 20.0  # seconds the event loop may stand still before systemd ends us
+COMMIT_PATIENCE = 120.0  # seconds without the buffer's thread coming round: longer than any disk's worst write
+ANCHORS = "clock"
+
+
+def main(config: Config) -> int:
+    """Run the station until SIGTERM or SIGINT; the exit code."""
+    from agent.say import say
+
+    try:
+        asyncio.run(Station(config).run())
+    except CoreFault as fault:
+        log.critical("%s", say("run.core", why=fault))
+        return 1
+    return 0
+
+
+class Station:
+    """`run` does everything. Made once."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.notifier = Notifier()
+        self.stop = asyncio.Event()
+
+    async def run(self) -> None:
+        config = self.config
+        self.loop = asyncio.get_running_loop()
+        config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.buffer = Buffer.open(
+            config.state / config.buffer.file,
+            options=_options(config),
+            routes=[RouteSpec(route.name, route.required) for route in config.routes],
+            merge=bodies.merge,
+            thin=bodies.thin,
+            report=self._from_thread,
+        )
+        try:
+            await self._run()
+        finally:
+            await asyncio.to_thread(self.buffer.close)
+
+    async def _run(self) -> None:
+        config, buffer = self.config, self.buffer
+        self.clock = Clock(config.clock.source, saved=buffer.meta(ANCHORS))
+        self.recorder = Recorder(buffer, self.clock, config.buffer.commit_interval)
+        report: Report = self.recorder.report
+        context = context_of(config, report)
+        self.sources = sources_of(config, context)
+        self.actuators: list[Actuator] = [one.factory.create(one.config, context) for one in config.actuators]
+        self.health = Health(config.station.id, buffer, self.clock, self.recorder, self.sources, self.actuators)
+        self.watchdog = Watchdog(self.notifier, describe=self._one_line, report=report)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(close_buses, context)
+            self.alerting = await open_warning_path(stack, config, self.clock, self.actuators, self.recorder)
+            self.uplinks = [self._uplink(route, report) for route in config.routes]
+            if config.socket is not None:
+                verbs = {"status": self._status, "read": self._read}
+                await stack.enter_async_context(Control(config.socket, verbs))
+            self._announce()
+            async with Supervisor(report) as house:
+                self._start(house)
+                await self._until_stopped()
+                self.notifier.stopping("stopping")
+                house.stop()
+            self.recorder.flush()
+
+    def _start(self, house: Supervisor) -> None:
+        """Sensors first: the first sample is taken before anything of the network begins."""
+        for source in self.sources:
+            self.recorder.expect(source.series)
+            house.keep(f"sensor {source.name}", lambda source=source: source.run(self.recorder.readings))  # type: ignore[misc]  # mypy cannot type a default in a lambda
+        if self.alerting is not None:
+            house.core("alerting", self.alerting.run)
+        for uplink in self.uplinks:
+            house.keep(f"route {uplink.name}", uplink.run)
+        house.core("clock", self._keep_time)
+        house.core("buffer", self._watch_buffer)
+        house.keep("watchdog", self.watchdog.run)
+        self.notifier.ready(self._one_line())
+
+    async def _until_stopped(self) -> None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self.loop.add_signal_handler(name, self.stop.set)
+        await self.stop.wait()
+
+    async def _keep_time(self) -> None:
+        """Anchors: one event at the first trusted look of a boot and at each step, and a saved copy."""
+        beat = self.watchdog.part("event loop", LOOP_PATIENCE)
+        told = None
+        while True:
+            beat.beat()
+            self.clock.tick()
+            anchor = self.clock.anchor()
+            if anchor != told:
+                self.recorder.event(
+                    "anchor",
+                    {
+                        "anchor_at": anchor.at,
+                        "wall_ms": anchor.wall,
+                        "error_ms": anchor.error,
+                        "synced": anchor.trusted,
+                    },
+                )
+                self.buffer.set_meta(ANCHORS, self.clock.save())
+                told = anchor
+            await asyncio.sleep(CLOCK_LOOKS)
+
+    async def _watch_buffer(self) -> None:
+        """The buffer's thread must come round; its end is the end of the station."""
+        beat = self.watchdog.part("buffer", COMMIT_PATIENCE)
+        while True:
+            await asyncio.wrap_future(self.buffer.history(self.buffer.log, Lane.ALARM, 1, 0))
+            beat.beat()
+            await asyncio.sleep(CLOCK_LOOKS)
+
+    def _announce(self) -> None:
+        config = self.config
+        self.recorder.event(
+            "station.started",
+            {
+                "software": __version__,
+                "sensors": [source.name for source in self.sources],
+                "actuators": [actuator.name for actuator in self.actuators],
+                "routes": [route.name for route in config.routes],
+            },
+        )
+
+    def _from_thread(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """What the buffer's own thread reports, recorded where everything else is."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the station has ended
+            self.loop.call_soon_threadsafe(self.recorder.event, kind, fields)
+
+    def _one_line(self) -> str:
+        up = sum(1 for uplink in self.uplinks if uplink.up)
+        return f"{self.recorder.committed} readings committed, {up} of {len(self.uplinks)} routes up"
+
+    async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self.health.whole(self._bearers(), self._warnings())
+
+    async def _read(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"sensors": await read_all(self.sources)}
+
+    def _uplink(self, route: RouteConfig, report: Report) -> "Uplink":
+        from agent.downlink import Downlink
+        from agent.uplink import Uplink
+        from agent.uplink_encode import encoder
+
+        config = self.config
+        downlink = Downlink(
+            route.name,
+            root=route.root,
+            station=config.station.id,
+            areas=config.station.areas,
+            on_warning=self.alerting.submit if self.alerting is not None and route.warnings else None,
+            on_command=self._command if route.commands else None,
+            report=report,
+        )
+        return Uplink(
+            route,
+            station=config.station.id,
+            base=config.base,
+            buffer=self.buffer,
+            encode=encoder(config.station.id, route.format, self.clock.wall),
+            clock=self.clock.read,
+            status=lambda session: self.health.online(route, session, self._bearers(), self._warnings()),
+            offline=self.health.offline,
+            report=report,
+            random=random.random,
+            downlink=downlink,
+        )
+
+    def _command(self, command: "Command", done: Callable[[], None]) -> None:
+        """No verb is served yet: the platform is told so, and the broker keeps nothing."""
+        self.recorder.event("command.refused", {"verb": command.verb[:64], "reason": "unknown-verb"})
+        done()
+
+    def _warnings(self) -> Mapping[str, Any]:
+        return self.alerting.status() if self.alerting is not None else {}
+
+    def _bearers(self) -> dict[str, Any]:
+        return {uplink.name: uplink.status() for uplink in self.uplinks}
+
+
+def _options(config: Config) -> Options:
+    buffer = config.buffer
+    return Options(
+        max_bytes=buffer.max_size,
+        alarm_quota=buffer.alarm_quota,
+        commit_interval=buffer.commit_interval,
+        settle_interval=buffer.settle_interval,
+    )

@@ -1,0 +1,80 @@
+"""The warning path of a configuration: keyring, journal, plans and actuators, put together. Judges nothing itself."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agent.alerting import Alerting
+from agent.clock import Clock
+from agent.config import Config
+from agent.journal_file import JournalFile
+from agent.plans import load
+from agent.policy import Place, Policy
+from agent.record import Recorder
+from agent.trust import read_keyring, roots_of
+from drivers.api import Actuator
+from protocols.alert import Refusal
+from protocols.keyring import Keyring
+
+log = logging.getLogger(__name__)
+
+NUMBER = "keyset.number"  # the buffer remembers the highest key-set number seen: it never goes back
+
+
+def keyring_of(config: Config, recorder: Recorder) -> Keyring:
+    """The key-set in force; the empty one, which believes nobody, when the file is not believed any more. The station
+    goes on measuring, and says so.
+    """
+    if config.warnings is None:
+        return Keyring()
+    seen = int(recorder.buffer.meta(NUMBER) or b"0")
+    file = config.path(config.warnings.keyset)
+    try:
+        found = read_keyring(file, roots_of(config.warnings.roots), seen)
+    except (OSError, ValueError) as wrong:
+        found = Refusal("keyset-unreadable", str(wrong))
+    if isinstance(found, Refusal):
+        log.error("key-set %s is not believed: %s %s", file, found.reason, found.detail)
+        recorder.event("keyring.refused", {"reason": found.reason, "detail": found.detail[:200]})
+        return Keyring()
+    if found.number > seen:
+        recorder.buffer.set_meta(NUMBER, str(found.number).encode())
+    return found
+
+
+async def open_warning_path(
+    stack: contextlib.AsyncExitStack,
+    config: Config,
+    clock: Clock,
+    actuators: Sequence[Actuator],
+    recorder: Recorder,
+) -> Alerting | None:
+    """None for a station that believes nobody and has nothing to sound."""
+    if config.warnings is None:
+        return None
+    loop = asyncio.get_running_loop()
+    report = recorder.event
+
+    def from_thread(kind: str, facts: Mapping[str, Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the station has ended
+            loop.call_soon_threadsafe(report, kind, facts)
+
+    journal = JournalFile.open(config.state / "journal", from_thread)
+    stack.callback(journal.close)
+    own = config.path(config.warnings.plans) if config.warnings.plans else None
+    plans, _problems = load(own)  # `check` has said what is wrong with them
+    if plans is None:
+        plans, _problems = load(None)
+    assert plans is not None  # noqa: S101 - the shipped plans are held by a test
+    return Alerting(
+        keyring=keyring_of(config, recorder),
+        journal=journal,
+        clock=clock,
+        place=Place(tuple(int(code) for code in config.station.areas)),
+        policy=Policy(siren_seconds=config.warnings.siren_limit),
+        plans=plans,
+        actuators=actuators,
+        record=recorder.event,
+    )
