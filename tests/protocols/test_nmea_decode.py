@@ -128,8 +128,12 @@ def test_positions_are_those_that_gpsd_reads():
     reports = [json.loads(line) for line in lines if line.startswith("{")]
     theirs = [one for one in reports if one["class"] == "TPV" and "altHAE" in one]
     assert len(theirs) > 100
-    places = {(round(one["lat"], 8), round(one["lon"], 8), round(one["height_m"], 3)) for one in ours}
-    assert {(round(one["lat"], 8), round(one["lon"], 8), round(one["altHAE"], 3)) for one in theirs} <= places
+    for one in theirs:
+        assert any(
+            (mine["lat"], mine["lon"]) == pytest.approx((one["lat"], one["lon"]), rel=0, abs=1.1e-9)
+            and mine["height_m"] == pytest.approx(one["altHAE"], abs=1e-3)
+            for mine in ours
+        ), one
 
 
 def test_a_capture_in_json():
