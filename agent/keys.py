@@ -32,10 +32,11 @@ def make_key(path: Path) -> Ed25519PrivateKey:
 def load_key(path: Path) -> Ed25519PrivateKey:
     """The key of a file; LocalError says why it cannot be used, OSError that it cannot be read."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
-        _check_private(os.fstat(file.fileno()), path)
-        data = file.read(MAX_FILE + 1)
-    return _parse(data, path)
+    try:
+        _check_private(os.fstat(handle), path)
+        return _parse(os.read(handle, MAX_FILE + 1), path)
+    finally:
+        os.close(handle)
 
 
 def public_of(key: Ed25519PrivateKey) -> bytes:
