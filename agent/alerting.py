@@ -57,7 +57,9 @@ class _Step(NamedTuple):
 
 
 class Alerting:
-    """`record(type, fields, lane)` writes an acknowledgement and returns at once. `now` is time.monotonic."""
+    """`record(type, fields, lane)` writes an acknowledgement and returns at once. `beat` is told that the loop goes round,
+    every LONGEST_NAP seconds at least. `now` is time.monotonic. Methods are for the event loop's thread.
+    """
 
     def __init__(
         self,
@@ -70,11 +72,12 @@ class Alerting:
         plans: Plans,
         actuators: Sequence[Actuator],
         record: Record,
+        beat: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keyring = keyring
         self._journal, self._clock, self._place, self._policy, self._monotonic = journal, clock, place, policy, now
-        self._evidence = Evidence(record, now)
+        self._beat, self._evidence = beat, Evidence(record, now)
         self._performers = [Performer(one, partial(self._step, one.name), now) for one in actuators]
         self._conductor = Conductor(self._performers, plans, now)
         self._spending = Spending()
@@ -126,6 +129,7 @@ class Alerting:
         try:
             self._enact(resume(self._journal.journal, self._now(), self._policy.longest))
             while True:
+                self._beat()
                 await self._sleep()
                 self._judge()
                 self._pass_time()
@@ -159,7 +163,12 @@ class Alerting:
             if message is None:
                 self._wake.clear()
                 return
-            self._judge_one(message)
+            try:
+                self._judge_one(message)
+            except Exception:  # a bug that one message found must not keep the next from being heard
+                log.exception("a message could not be judged")
+                self._evidence.junk("broken", message.bearer)
+                self._later(_Step(None, "", _nothing, message.done))
 
     def _judge_one(self, message: Message) -> None:
         self._heard["bearers"][message.bearer] = self._monotonic()

@@ -109,6 +109,7 @@ class Performer:
         except Exception:
             log.exception("actuator %s", self.actuator.name)
         if stopped is not None:
+            await asyncio.wait({stopped}, timeout=GRACE)
             stopped.cancel()
 
     def _let_go(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent import alerting
 from agent.evidence import JUNK_WINDOW
 from agent.intake import MOST_WAITING
 from agent.policy import Policy
@@ -189,6 +190,47 @@ def test_a_cancel_is_silence_and_an_all_clear():
             assert station.sounded()[-1][1] - asked <= 0.05
             ended = [fields for kind, fields, _ in station.records if kind == "warning.ended"]
             assert {fields["evidence"]["ended"] for fields in ended if fields["channel"] == "siren"} == {"silenced"}
+
+    run(main())
+
+
+def test_a_new_warning_on_the_heels_of_a_cancel_is_not_silenced_by_it():
+    async def main():
+        async with Station() as station:
+            for number in range(20):
+                chain = {"chain": chain_of("county", str(number))}
+                await station.heard(sealed("county bureau", seq=T0 + 10 * number, **chain), wait=2.2)
+                station.hear(sealed("county", seq=T0 + 10 * number + 1, **chain, **CANCEL))
+                await asyncio.sleep(0.003 * number)
+                other = {"chain": chain_of("county", f"{number} again")}
+                await station.heard(sealed("county bureau", seq=T0 + 10 * number + 2, **other), wait=0.5)
+                assert station.board.on(0)
+                await station.heard(sealed("county", seq=T0 + 10 * number + 3, **other, **CANCEL), wait=2)
+                assert not station.board.on(0)
+            ends = [f["channel"] for kind, f, _ in station.records if kind == "warning.ended"]
+            assert ends.count("siren") == 40
+            assert ends.count("display") >= 40
+
+    run(main())
+
+
+def test_a_message_that_breaks_us_is_counted_and_the_next_is_heard(monkeypatch):
+    real = alerting.decide
+
+    def broken(journal, alert, *rest):
+        if alert.alert.seq == T0 + 5:
+            raise RuntimeError("a bug")
+        return real(journal, alert, *rest)
+
+    monkeypatch.setattr(alerting, "decide", broken)
+
+    async def main():
+        async with Station() as station:
+            station.hear(sealed("county bureau", seq=T0 + 5))
+            await station.heard(GENUINE, wait=1)
+            assert station.sounded()
+            assert station.acks == [0, 1]
+            assert station.alerting.status()["counts"]["broken"] == 1
 
     run(main())
 

@@ -100,7 +100,7 @@ def test_a_hanging_performance_that_was_replaced_does_not_stay_for_ever():
         await asyncio.sleep(GRACE + 1)
         assert device.performing == 1
         one.want(None)
-        await asyncio.sleep(1)
+        await asyncio.sleep(GRACE + 1)
         assert device.performing == 0
         assert device.silenced == 1
 
