@@ -67,6 +67,8 @@ def _from_senml(records: list[resolve.Record]) -> Message:
         raise RemoteError("record.head", "bn, version and kind of this contract are wanted")
     key, floor = parse_key(station[len(_URN) :].removesuffix("/"), str(head.get("id"))), _count(head.get("floor"))
     found = [m._replace(name=m.name.removeprefix(station)) for m in resolve.resolve(records)]
+    if any(m.number is not None and not key.first <= m.number <= key.last for m in found):
+        raise RemoteError("record.number", "outside of the key")
     foreign = [m.value for m in found if isinstance(m.value, bytes)]
     return Message(key, floor, head["kind"], [m for m in found if not isinstance(m.value, bytes)], foreign)
 

@@ -25,6 +25,7 @@ MAX_RECORDS = 200_000  # in one pack
 SENML_VERSION = 10  # RFC 8428 §4.4; a newer one must not be guessed at, an older one reads the same
 MAX_QUALITY = 0xFFFF  # flag and reasons, `protocols.quality`
 ABSOLUTE = 1 << 28  # seconds; a time below counts from now (§4.5.3)
+LATEST = 253_402_300_799  # Unix seconds: the end of the year 9999, the last that RFC 3339 can write
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*", re.ASCII)  # §4.5.1
 _LABELS: dict[Any, str] = {-1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs"}  # §6, table 4
 _LABELS |= {0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t", 7: "ut", 8: "vd"}
@@ -98,6 +99,8 @@ def _value(record: Mapping[str, Any], base: Mapping[str, Any]) -> float | str | 
 
 
 def _time(time: float, now: float | None) -> float | None:
+    if abs(time) > LATEST:
+        raise RemoteError("senml.time", f"{time!r:.40}")
     if time >= ABSOLUTE or (time == 0 and now is None):
         return time or None
     if now is None:
