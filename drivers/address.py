@@ -18,7 +18,10 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "sim": (),
 }
 _CHOICES: Mapping[str, tuple[str, ...]] = {"parity": ("N", "E", "O"), "bits": ("7", "8"), "stop": ("1", "2")}
-_NUMBERS: Mapping[str, float] = {"baud": 4_000_000, "rate": 1e9}  # the fastest that Linux knows; of a file, plenty
+_NUMBERS: Mapping[str, tuple[float, float]] = {
+    "baud": (50, 4_000_000),
+    "rate": (0, 1e9),
+}  # the fastest that Linux knows; of a file, plenty
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def parse(
         "" if networked else parts.path,
         host,
         port or (MODBUS_TCP_PORT if networked else 0),
-        int(float(settings.get("baud", 9600))) or 9600,
+        int(float(settings.get("baud", 9600))),
         settings.get("parity", "N"),
         int(settings.get("bits", 8)),
         int(settings.get("stop", 1)),
@@ -88,13 +91,13 @@ def _wrong_settings(scheme: str, settings: Mapping[str, str], key: str) -> Itera
             yield Problem(key, "url.setting", {"name": name, "known": ", ".join(known) or "-"})
         elif name in _CHOICES and value not in _CHOICES[name]:
             yield Problem(key, "url.choice", {"name": name, "value": value, "known": ", ".join(_CHOICES[name])})
-        elif name in _NUMBERS and not _is_number(value, _NUMBERS[name]):
+        elif name in _NUMBERS and not _is_number(value, *_NUMBERS[name]):
             yield Problem(key, "url.number", {"name": name, "value": value})
 
 
-def _is_number(value: str, most: float) -> bool:
+def _is_number(value: str, least: float, most: float) -> bool:
     try:
-        return 0 <= float(value) <= most
+        return least <= float(value) <= most
     except ValueError:
         return False
 

@@ -7,7 +7,6 @@ bytes take on the wire is added. Units are never asked by broadcast.
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import msgspec
 from drivers import address as addresses
 from drivers.address import Address
 from drivers.api import Context, Problem, Report
+from drivers.bus_log import BusLog
 from drivers.slot import Priority, Slot
 from drivers.values import Duration
 from protocols.errors import LocalError, RemoteError
@@ -69,7 +69,7 @@ def check_bus(config: BusConfig, _context: Context) -> Iterator[Problem]:
 
 
 class Bus:
-    """`await bus.read(unit, 3, 0, 4)`. OSError: the port is not there. RemoteError: the device did not answer as asked."""
+    """`await bus.read(unit, 3, 0, 4)`. `log` has the counters and the flight recorder. OSError: the port is not there. RemoteError: the device did not answer as asked."""
 
     def __init__(self, config: BusConfig, report: Report = lambda _kind, _fields: None) -> None:
         address, problems = addresses.parse(config.url, "url", SCHEMES)
@@ -78,6 +78,7 @@ class Bus:
         self.name = config.name
         self.address: Address = address
         self.patience = float(config.timeout)
+        self.log = BusLog()
         self._echo = config.echo
         least = SERIAL_GAP if address.scheme == "serial" else 0.0
         self.gap = max(silent_interval(address), least if config.gap is None else config.gap)
@@ -89,7 +90,6 @@ class Bus:
         self._retry_in = REOPEN_FIRST
         self._failed = False  # the last exchange ended without an answer
         self._late: dict[int, float] = {}  # unit -> until when a late answer of it may still come
-        self._counters: dict[int, Counter[str]] = {}
 
     async def read(
         self,
@@ -148,23 +148,12 @@ class Bus:
     ) -> None:
         await self._ask(unit, Request(WRITE_REGISTERS, address, len(values), tuple(values)), patience, priority)
 
-    def count(self, unit: int, reason: str) -> None:
-        """One more of this kind for a unit: `ok`, `timeout`, `crc`, `exception-N` and the like."""
-        self._counters.setdefault(unit, Counter())[reason] += 1
-
-    def counters(self, unit: int) -> dict[str, int]:
-        return dict(self._counters.get(unit, {}))
-
-    def frames(self) -> list[str]:
-        """The flight recorder: the last frames on the wire, for the next error report."""
-        return self._port.frames() if self._port else []
-
     def status(self) -> dict[str, Any]:
         return {
             "port": self.address.label,
             "open": self._port is not None and self._port.is_open,
             "why": self._down,
-            "units": {str(unit): dict(counter) for unit, counter in sorted(self._counters.items())},
+            "units": self.log.all_counters(),
         }
 
     async def close(self) -> None:
@@ -180,13 +169,14 @@ class Bus:
     async def _ask(self, unit: int, request: Request, patience: float | None, priority: Priority) -> Reply:
         if not (0 if self.address.scheme == "tcp" else 1) <= unit <= 255:
             raise LocalError("unit", f"{unit}: broadcasts are never sent")
+        wire = self._wire_time(request)
         if request.function in READS:
             await self._outwait(unit)
         async with self._slot.at(priority):
             port = await self._opened(priority)
             await self._silence(port)
             patience = self.patience if patience is None else patience
-            return await self._exchange(port, unit, request, patience + self._wire_time(request))
+            return await self._exchange(port, unit, request, patience + wire)
 
     async def _exchange(self, port: "Port", unit: int, request: Request, patience: float) -> Reply:
         self._failed = True
@@ -197,22 +187,22 @@ class Bus:
             self._answered(unit, refused.reason)
             raise
         except RemoteError as wrong:
-            self.count(unit, wrong.reason)
+            self.log.count(unit, wrong.reason)
             raise
         except OSError:
             self._drop()
-            self.count(unit, "port")
+            self.log.count(unit, "port")
             raise
         self._answered(unit, "ok")
         return reply
 
     def _answered(self, unit: int, how: str) -> None:
-        self.count(unit, how)
+        self.log.count(unit, how)
         self._failed = False
         self._late.pop(unit, None)
 
     def _wire_time(self, request: Request) -> float:
-        """Seconds that request and reply take on the wire; a frame around a PDU adds three bytes."""
+        """Seconds that request and reply take on the wire; a frame around a PDU adds three bytes. LocalError: no such request."""
         bits = request.count * (1 if request.function in READS_BITS else 16)
         data = -(-bits // 8) if request.function in READS else 3
         return (len(encode(request)) + 3 + 2 + data + 3) * self.address.character
@@ -233,7 +223,7 @@ class Bus:
         self._drop()
         from drivers.modbus_port import Port  # noqa: PLC0415 - pymodbus is imported when a port is first opened
 
-        port = Port(self.address, echo=self._echo)
+        port = Port(self.address, self.log, echo=self._echo)
         try:
             await port.open()
         except OSError as wrong:

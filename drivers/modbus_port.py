@@ -9,21 +9,21 @@ import asyncio
 import errno
 import os
 import time
-from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
 from drivers.address import Address
+from drivers.bus_log import BusLog
 from protocols.errors import RemoteError
 from protocols.modbus_match import MOST_BYTES, Exchange, find, verdict
 from protocols.modbus_pdu import Refusal, Refused, Reply, Request, decode_reply, encode
 
 OPEN_TIMEOUT = 3.0  # seconds for a TCP connection; a port on the machine opens at once
-RECORDED = 20  # frames kept for the next error report, as pymodbus keeps them
-MOST_SHOWN = 64  # bytes of one recorded frame
 
 
 class _Sent(ModbusPDU):
@@ -41,18 +41,18 @@ class _Sent(ModbusPDU):
 class Port:
     """`heard_at` is when the line last carried a byte, either way (time.monotonic seconds)."""
 
-    def __init__(self, address: Address, *, echo: bool = False) -> None:
+    def __init__(self, address: Address, log: BusLog, *, echo: bool = False) -> None:
         self.heard_at = 0.0
         self._address = address
+        self._log = log
         self._echo = echo
         self._tcp = address.scheme == "tcp"
         self._client = self._make()
         self._exchange: Exchange | None = None
         self._data = b""
         self._answer = b""
-        self._asking: asyncio.Task[ModbusPDU] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._lost = False
-        self._frames: deque[tuple[float, str, bytes]] = deque(maxlen=RECORDED)
 
     def _make(self) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
         """`reconnect_delay=0`: the bus opens ports anew itself, pymodbus would double its patience to five minutes."""
@@ -101,7 +101,7 @@ class Port:
     async def ask(self, unit: int, request: Request, patience: float) -> Reply:
         """The reply to one request. RemoteError when it is not what was asked for, OSError when the port is gone."""
         self._data = self._answer = b""
-        self._asking = asyncio.create_task(self._client.execute(False, _Sent(unit, request)))
+        self._asking = asyncio.create_task(self._execute(_Sent(unit, request)))
         try:
             await asyncio.wait({self._asking}, timeout=patience)
         finally:
@@ -113,20 +113,19 @@ class Port:
             raise OSError(errno.ENOTCONN, "the port is gone", self._address.label)
         raise RemoteError(verdict(exchange, self._data), f"unit {unit}, {len(self._data)} bytes")
 
-    def frames(self) -> list[str]:
-        """The last frames, oldest first: seconds ago, direction (> ours), bytes."""
-        now = time.monotonic()
-        return [f"-{now - at:.3f} {way} {data[:MOST_SHOWN].hex()}" for at, way, data in self._frames]
+    async def _execute(self, request: ModbusPDU) -> None:
+        """What came of it is seen by `_packet`; what pymodbus says of it is not needed."""
+        with suppress(ModbusException):
+            await self._client.execute(False, request)
 
     def _packet(self, sending: bool, data: bytes) -> bytes:
         """What pymodbus sends or has received, before it looks at it. What is received grows until a frame is found."""
         self.heard_at = time.monotonic()
         if sending:
             self._exchange = Exchange.of(data, tcp=self._tcp, echo=self._echo)
-            self._frames.append((self.heard_at, ">", data))
+            self._log.record(">", data)
             return data
-        fresh = data.removeprefix(self._data)
-        self._frames.append((self.heard_at, "<", fresh))
+        self._log.record("<", data.removeprefix(self._data))
         self._data = data
         if self._exchange is None:
             return b""

@@ -81,7 +81,7 @@ class ModbusSource:
     def status(self) -> Mapping[str, Any]:
         return {
             **self._condition.status(),
-            "counters": self._bus.counters(self.unit),
+            "counters": self._bus.log.counters(self.unit),
             "requests": len(self._plan),
             "absent": sorted(self._called[name] for name in self._absent),
         }
@@ -94,7 +94,7 @@ class ModbusSource:
         if wrong is None:
             self._condition.succeeded()
             return BACK_OFF_MOST
-        self._condition.failed("port" if isinstance(wrong, OSError) else wrong.reason, self._bus.frames)
+        self._condition.failed("port" if isinstance(wrong, OSError) else wrong.reason, self._bus.log.frames)
         return BACK_OFF_PORT if isinstance(wrong, OSError) else BACK_OFF_MOST
 
     async def _sample(self, priority: Priority) -> tuple[list[Reading], OSError | RemoteError | None]:
@@ -128,7 +128,7 @@ class ModbusSource:
             try:
                 values[register.name] = register.decode(block.words(register, answer))
             except RemoteError as wrong:
-                self._bus.count(self.unit, wrong.reason)
+                self._bus.log.count(self.unit, wrong.reason)
             self._absent.pop(register.name, None)
         return values
 

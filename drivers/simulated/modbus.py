@@ -10,6 +10,7 @@ from typing import Self
 
 from drivers.simulated.unit import Unit
 from protocols import modbus_tcp
+from protocols.errors import RemoteError
 from protocols.modbus_pdu import request_length
 from protocols.modbus_rtu import MOST_BYTES, intact, seal
 
@@ -153,8 +154,8 @@ class TcpBus:
         self._writers.add(writer)
         try:
             await (self._serve_rtu if self._rtu else self._serve_mbap)(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away
+        except (OSError, asyncio.IncompleteReadError, RemoteError):
+            pass  # the client went away, or sent what no server would answer
         finally:
             self._writers.discard(writer)
             writer.close()
