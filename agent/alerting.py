@@ -32,7 +32,9 @@ from protocols.seal import verify
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.1  # seconds a siren waits for the disk; DESIGN §4
-AT_A_STRETCH = 16  # messages judged before anybody else on the loop has a turn: some milliseconds on a Pi
+AT_A_STRETCH = (
+    4  # messages judged before anybody else on the loop has a turn; a forged one costs up to a check for each key
+)
 LONGEST_NAP = 30.0  # seconds: the clock may become trusted, or be set, with nobody telling us
 PROBE_EVERY = 60.0  # seconds; also keeps the relay's port open, so that the first write need not wait for it
 SHORTEST_NAP = 0.01  # seconds: whatever time says, the loop does not spin

@@ -13,6 +13,7 @@ from drivers.actuators import relay, sim
 from drivers.actuators.relay import RelayConfig
 from drivers.actuators.sim import SimConfig
 from drivers.api import Context
+from protocols import event
 from protocols.alert import ClockReading
 from tests.support.relay import DirectBus, Restarting, spells
 from tests.support.seals import T0, VILLAGE, keyring
@@ -72,7 +73,7 @@ class Station:
             policy=policy or Policy(),
             plans=found,
             actuators=[self.display, self.siren],
-            record=lambda kind, fields, lane: self.records.append((kind, dict(fields), lane)),
+            record=self._record,
             now=self.now,
         )
 
@@ -88,6 +89,10 @@ class Station:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+
+    def _record(self, kind, fields, lane):
+        event.encode(kind, self.clock.boot, 0, fields)  # raises where a field could not leave the station
+        self.records.append((kind, dict(fields), lane))
 
     def die(self):
         """As kill -9: nothing reaches a device any more."""
