@@ -5,7 +5,7 @@ A profile says whose device it describes, where that was read and what of it nob
 """
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -75,24 +75,23 @@ def names(directories: Sequence[Path] = ()) -> list[str]:
     return sorted({path.stem for directory in (*directories, SHIPPED) for path in directory.glob("*.toml")})
 
 
-def open_profile(name: str, kind: type[P], directories: Sequence[Path] = ()) -> tuple[P | None, list[Problem]]:
-    """The profile that a configuration names, under the key `profile`."""
+def open_profile(
+    name: str, kind: type[P], check: Callable[[P], Iterable[Problem]], directories: Sequence[Path] = ()
+) -> tuple[P | None, list[Problem]]:
+    """The profile that a configuration names, under the key `profile`; None where anything is wrong with it."""
     path = find(name, directories)
     if path is None:
         return None, [Problem("profile", "profile.unknown", {"name": name, "known": ", ".join(names(directories))})]
-    if directories:
-        return _placed(path, *load(path, kind))
-    return _placed(path, *_load_shipped(path, kind))
+    profile, problems = _load_shipped(path, kind) if path.parent == SHIPPED else load(path, kind)
+    found = [*problems, *(check(profile) if profile is not None else ())]
+    placed = [Problem(f"profile {path.name} {one.key}".rstrip(), one.code, one.facts) for one in found]
+    return (None if placed else profile), placed
 
 
 @cache
 def _load_shipped(path: Path, kind: type[P]) -> tuple[P | None, list[Problem]]:
     """Twenty stations' worth of sensors name the same few files; they do not change while we run."""
     return load(path, kind)
-
-
-def _placed(path: Path, profile: P | None, problems: list[Problem]) -> tuple[P | None, list[Problem]]:
-    return profile, [Problem(f"profile {path.name} {one.key}".rstrip(), one.code, one.facts) for one in problems]
 
 
 def series_problems(series: Sequence[Series]) -> Iterator[Problem]:

@@ -78,10 +78,7 @@ class ModbusProfile(Profile, forbid_unknown_fields=True, kw_only=True):
 
 def open_modbus(name: str, directories: Sequence[Path] = ()) -> tuple[ModbusProfile | None, list[Problem]]:
     """The profile of this name, or everything that is wrong with it."""
-    profile, problems = open_profile(name, ModbusProfile, directories)
-    if profile is not None:
-        problems = [*problems, *check_modbus(profile)]
-    return (None if problems else profile), problems
+    return open_profile(name, ModbusProfile, check_modbus, directories)
 
 
 def check_modbus(profile: ModbusProfile) -> Iterator[Problem]:

@@ -47,10 +47,7 @@ class NmeaProfile(Profile, forbid_unknown_fields=True, kw_only=True):
 
 def open_nmea(name: str, directories: Sequence[Path] = ()) -> tuple[NmeaProfile | None, list[Problem]]:
     """The profile of this name, or everything that is wrong with it."""
-    profile, problems = open_profile(name, NmeaProfile, directories)
-    if profile is not None:
-        problems = [*problems, *check_nmea(profile)]
-    return (None if problems else profile), problems
+    return open_profile(name, NmeaProfile, check_nmea, directories)
 
 
 def check_nmea(profile: NmeaProfile) -> Iterator[Problem]:
