@@ -53,7 +53,9 @@ def run_apart(benchmark: Benchmark, machine: str) -> list[Row]:
             process.wait()
         if code:
             said.seek(0)
-            return report.failures(benchmark, said.read() or f"exit code {code}", machine)
+            trouble = said.read()
+            print(trouble, file=sys.stderr)
+            return report.failures(benchmark, trouble if code > 0 and trouble else f"exit code {code}", machine)
         measured = json.loads(Path(answer.name).read_text(encoding="utf-8"))
     return report.rows(benchmark, {name: Value(**value) for name, value in measured.items()}, machine)
 

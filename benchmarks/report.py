@@ -97,7 +97,7 @@ def _row(benchmark: Benchmark, figure: Figure, found: float | Value | None, mach
 
 
 def failure(benchmark: Benchmark, figure: Figure, reason: str, machine: str) -> Row:
-    said = reason.strip()[-FAILURE_LENGTH:]
+    said = (reason.strip().splitlines() or ["no reason given"])[-1][:FAILURE_LENGTH]  # a traceback ends in its error
     return Row(benchmark.issue, figure.name, None, figure.unit, figure.asked, figure.peer, None, machine, said)
 
 
@@ -154,7 +154,7 @@ def _number(value: float) -> str:
 
 def _verdict(row: Row) -> str:
     if row.failed is not None:
-        return row.failed.splitlines()[-1][:60] if row.failed else "no reason given"
+        return row.failed[:60]
     return {True: "reached", False: "short", None: ""}[reached(row.value or 0.0, row.asked)]
 
 
