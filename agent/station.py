@@ -76,7 +76,7 @@ class Station:
     async def _run(self) -> None:
         config, buffer = self.config, self.buffer
         self.clock = Clock(config.clock.source, saved=buffer.meta(ANCHORS))
-        self.recorder = Recorder(buffer, self.clock, config.buffer.commit_interval)
+        self.recorder = Recorder(buffer, self.clock, float(config.buffer.commit_interval))
         report: Report = self.recorder.report
         context = context_of(config, report)
         self.sources = sources_of(config, context)
@@ -218,8 +218,8 @@ class Station:
 def _options(config: Config) -> Options:
     buffer = config.buffer
     return Options(
-        max_bytes=buffer.max_size,
-        alarm_quota=buffer.alarm_quota,
-        commit_interval=buffer.commit_interval,
-        settle_interval=buffer.settle_interval,
+        max_bytes=int(buffer.max_size),
+        alarm_quota=int(buffer.alarm_quota),
+        commit_interval=float(buffer.commit_interval),
+        settle_interval=float(buffer.settle_interval),
     )

@@ -73,7 +73,7 @@ async def open_warning_path(
         journal=journal,
         clock=clock,
         place=Place(tuple(int(code) for code in config.station.areas)),
-        policy=Policy(siren_seconds=config.warnings.siren_limit),
+        policy=Policy(siren_seconds=float(config.warnings.siren_limit)),
         plans=plans,
         actuators=actuators,
         record=recorder.event,

@@ -4,8 +4,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.common import load_or_say, print_json, with_config, with_json
+from drivers.values import Duration, Size
 
 if TYPE_CHECKING:
+    from agent.collect import Finding
     from agent.config import Config
 
 
@@ -25,12 +27,15 @@ def run(options: argparse.Namespace) -> int:
     config = load_or_say(options.config, as_json=options.json)
     if config is None:
         return 2
-    facts = in_force(config)
+    facts, advised = in_force(config), advice(config)
     if options.json:
-        print_json({"ok": True, "findings": [], "in_force": facts})
+        found = [one.as_json() for one in advised]
+        print_json({"ok": True, "findings": [], "advice": found, "in_force": facts})
         return 0
     from agent.say import say
 
+    for one in advised:
+        print(one)
     print(say("check.good", file=options.config))
     for table, rows in facts.items():
         for row in rows if isinstance(rows, list) else [rows]:
@@ -40,23 +45,34 @@ def run(options: argparse.Namespace) -> int:
 
 def in_force(config: "Config") -> dict[str, Any]:
     """Every setting as it will be used, defaults included; file names and no secrets."""
-    from msgspec import to_builtins
-
-    def plain(thing: Any) -> Any:
-        return {
-            name: str(v) if isinstance(v, float | int) and type(v) not in (int, float, bool) else v
-            for name, v in to_builtins(thing, enc_hook=str).items()
-        }
-
     facts: dict[str, Any] = {
-        "station": plain(config.station) | {"state": str(config.state), "socket": str(config.socket or "")},
-        "clock": plain(config.clock),
-        "buffer": plain(config.buffer),
+        "station": _plain(config.station) | {"state": str(config.state), "socket": str(config.socket or "")},
+        "clock": _plain(config.clock),
+        "buffer": _plain(config.buffer),
     }
     if config.warnings:
-        facts["warnings"] = plain(config.warnings)
-    facts["route"] = [plain(route) for route in config.routes]
-    facts["bus"] = [plain(bus) for bus in config.buses]
+        facts["warnings"] = _plain(config.warnings)
+    facts["route"] = [_plain(route) for route in config.routes]
+    facts["bus"] = [_plain(bus) for bus in config.buses]
     for table, made in (("sensor", config.sensors), ("actuator", config.actuators)):
-        facts[table] = [{"driver": one.driver} | plain(one.config) for one in made]
+        facts[table] = [{"driver": one.driver} | _plain(one.config) for one in made]
     return facts
+
+
+def advice(config: "Config") -> "list[Finding]":
+    """What will work and is still worth a sentence."""
+    from agent.collect import Finding
+
+    return [
+        Finding(str(config.file), f"route {route.name}", problem)
+        for route in config.routes
+        for problem in route.advice()
+    ]
+
+
+def _plain(table: Any) -> dict[str, Any]:
+    """Durations are seconds and sizes bytes."""
+    from msgspec.structs import asdict
+
+    kinds = {Duration: float, Size: int}
+    return {name: kinds[type(value)](value) if type(value) in kinds else value for name, value in asdict(table).items()}

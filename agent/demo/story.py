@@ -128,7 +128,7 @@ class Story:
         return alert, seal(alert, WARNING)
 
     def publish(self, alert: Alert, sealed: bytes) -> float:
-        return self.platform.warn(AREA, alert.issuer, alert.seq, sealed, alert.expires)
+        return self.platform.warn(AREA, alert, sealed)
 
     # The end
 

@@ -2,13 +2,13 @@
 happen.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from buffer.reader import read_blocks
 
+from agent.demo.percentile import percentile
 from buffer.model import Lane
 from protocols.columns import unpack
 
@@ -16,12 +16,6 @@ from protocols.columns import unpack
 def committed_readings(database: Path) -> int:
     """Readings in the telemetry lane of every log of this file."""
     return sum(len(unpack(block.body).readings) for block in read_blocks(database) if block.lane is Lane.TELEMETRY)
-
-
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Nearest rank; None of nothing."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else None
 
 
 @dataclass(slots=True)
