@@ -7,12 +7,12 @@ carries it out: nothing here waits for a disk longer than 100 ms, for an uplink 
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from agent.carrier import Carrier, Step
 from agent.conductor import Conductor, Spending, names, shown
 from agent.decide import decide
 from agent.evidence import Evidence, Record
@@ -31,14 +31,12 @@ from protocols.seal import verify
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.1  # seconds a siren waits for the disk; DESIGN §4
 AT_A_STRETCH = (
     4  # messages judged before anybody else on the loop has a turn; a forged one costs up to a check for each key
 )
 LONGEST_NAP = 30.0  # seconds: the clock may become trusted, or be set, with nobody telling us
 PROBE_EVERY = 60.0  # seconds; also keeps the relay's port open, so that the first write need not wait for it
 SHORTEST_NAP = 0.01  # seconds: whatever time says, the loop does not spin
-MOST_STEPS = 256  # decisions waiting for the disk; nothing more is judged before they are through
 
 
 class Clock(Protocol):
@@ -47,15 +45,6 @@ class Clock(Protocol):
     boot: bytes
 
     def read(self) -> ClockReading: ...
-
-
-class _Step(NamedTuple):
-    """Something decided that waits for the disk: then `act`, then `done`."""
-
-    written: Future[None] | None
-    alert: str
-    act: Callable[[], None]
-    done: Done
 
 
 class Alerting:
@@ -84,10 +73,8 @@ class Alerting:
         self._conductor = Conductor(self._performers, plans, now)
         self._spending = Spending()
         self._intake = Intake()
-        self._wake, self._ready = asyncio.Event(), asyncio.Event()
-        self._steps: deque[_Step] = deque()
-        self._carrying = False
-        self._late: Future[None] | None = None  # the disk owes us this one
+        self._wake = asyncio.Event()
+        self._carrier = Carrier(self._evidence.unjournalled, self._wake.set)
         self._look_at = 0.0
         self._heard: dict[str, dict[str, float]] = {"bearers": {}, "holders": {}}
 
@@ -118,7 +105,7 @@ class Alerting:
             "active": [shown(order) for order in orders(self._journal.journal, self._now())],
             "heard_seconds_ago": ago,
             "counts": dict(self._evidence.counts),
-            "journal": "late" if self._late is not None else "ok",
+            "journal": "late" if self._carrier.late else "ok",
             "actuators": {one.actuator.name: one.status() for one in self._performers},
         }
 
@@ -127,7 +114,7 @@ class Alerting:
     async def run(self) -> None:
         """Until cancelled. Then everything falls silent, and the next start resumes what still stands."""
         _warm()
-        helpers = [asyncio.create_task(self._carry_out()), asyncio.create_task(self._probe())]
+        helpers = [asyncio.create_task(self._carrier.run()), asyncio.create_task(self._probe())]
         try:
             self._enact(resume(self._journal.journal, self._now(), self._policy.longest))
             while True:
@@ -161,7 +148,7 @@ class Alerting:
 
     def _judge(self) -> None:
         for _ in range(AT_A_STRETCH):
-            message = self._intake.take() if len(self._steps) < MOST_STEPS else None
+            message = None if self._carrier.full else self._intake.take()
             if message is None:
                 self._wake.clear()
                 return
@@ -170,14 +157,14 @@ class Alerting:
             except Exception:  # a bug that one message found must not keep the next from being heard
                 log.exception("a message could not be judged")
                 self._evidence.junk("broken", message.bearer)
-                self._later(_Step(None, "", _nothing, message.done))
+                self._carrier.carry(Step(None, "", _nothing, message.done))
 
     def _judge_one(self, message: Message) -> None:
         self._heard["bearers"][message.bearer] = self._monotonic()
         found = verify(message.data, self.keyring, self._clock.read())
         if isinstance(found, Refusal):
             self._evidence.junk(found.reason, message.bearer)
-            self._later(_Step(None, "", _nothing, message.done))
+            self._carrier.carry(Step(None, "", _nothing, message.done))
             return
         self._heard["holders"] |= dict.fromkeys(found.holders, self._monotonic())
         self._enact(decide(self._journal.journal, found, self._now(), self._place, self._policy), message, found)
@@ -208,7 +195,7 @@ class Alerting:
                 self._conductor.conduct(decision.orders)
             self._acknowledge(decision, message, verified)
 
-        self._later(_Step(written, decision.identity.hex(), act, message.done if message else _nothing))
+        self._carrier.carry(Step(written, decision.identity.hex(), act, message.done if message else _nothing))
 
     def _acknowledge(self, decision: Decision, message: Message | None, verified: VerifiedAlert | None) -> None:
         facts: dict[str, Any] = dict(decision.facts)
@@ -227,53 +214,6 @@ class Alerting:
 
     def _write(self, entries: Sequence[Entry]) -> Future[None] | None:
         return self._journal.write(entries) if entries else None
-
-    # What is carried out, in the order in which it was decided
-
-    def _later(self, step: _Step) -> None:
-        if step.written is None and not self._steps and not self._carrying:
-            self._do(step)
-            return
-        self._steps.append(step)
-        self._ready.set()
-
-    async def _carry_out(self) -> None:
-        while True:
-            await self._ready.wait()
-            while self._steps:
-                self._carrying = True
-                step = self._steps.popleft()
-                await self._written(step)
-                self._do(step)
-            self._carrying = False
-            self._ready.clear()
-            self._wake.set()  # whatever was not judged because we were behind
-
-    async def _written(self, step: _Step) -> None:
-        """Wait for the disk, but not longer than people can. While it owes us one already it is not waited for again."""
-        if step.written is None:
-            return
-        if self._late is not None and self._late.done():
-            self._late = None
-        if self._late is None:
-            waiting = asyncio.wrap_future(step.written)
-            waiting.add_done_callback(_seen)
-            await asyncio.wait({waiting}, timeout=PATIENCE)
-            if not waiting.done():
-                self._late = step.written
-        if step.alert and (self._late is not None or step.written.exception() is not None):
-            self._evidence.unjournalled(step.alert, "late" if self._late else str(step.written.exception())[:200])
-
-    def _do(self, step: _Step) -> None:
-        """Whatever goes wrong here must neither keep the next warning from being acted on nor this one unacknowledged."""
-        try:
-            step.act()
-        except Exception:
-            log.exception("a decision could not be carried out")
-        try:
-            step.done()
-        except Exception:
-            log.exception("a message could not be acknowledged to its bearer")
 
     # What is seen of the actuators
 
@@ -297,12 +237,6 @@ class Alerting:
 
 def _passed(moment: float | None, now: float) -> bool:
     return moment is not None and now >= moment
-
-
-def _seen(future: asyncio.Future[None]) -> None:
-    """A write that fails after we stopped waiting has been reported by the journal itself."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _nothing() -> None:

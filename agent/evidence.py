@@ -16,7 +16,7 @@ from protocols.alert import VerifiedAlert, displayable
 
 log = logging.getLogger(__name__)
 
-JUNK_WINDOW = 600.0  # seconds; DESIGN §7, "Floods of junk"
+JUNK_WINDOW = 600.0  # seconds: six lines an hour for each kind of junk, whatever its rate
 MOST_JUNK = 256  # reasons times bearers: both are short lists of ours; beyond it all is counted as one
 RECEIPTS = (
     4096  # (identity, bearer) pairs that had their receipt; four thousand alerts in force is more than a nation's
