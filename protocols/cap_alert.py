@@ -130,7 +130,9 @@ def _earliest(imported: Imported, notes: Notes) -> Reference:
 def _infos(imported: Imported, desk: Desk) -> tuple[Info, ...]:
     """The infos to take together: one language, the desk's if it is there, else the first's."""
     if desk.info is not None:
-        return imported.infos[desk.info : desk.info + 1]
+        if not 0 <= desk.info < len(imported.infos):
+            raise RemoteError("no-info", f"it has {len(imported.infos)}")
+        return (imported.infos[desk.info],)
     wanted = [info for info in imported.infos if info.language.casefold().startswith(desk.language)]
     chosen = wanted or [info for info in imported.infos if info.language == imported.infos[0].language]
     if len({(info.event, info.event_codes, info.level, info.severity, info.expires) for info in chosen}) > 1:

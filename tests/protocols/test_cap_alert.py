@@ -214,6 +214,7 @@ def test_infos_that_differ_are_for_a_person_to_choose():
     message = replace(MESSAGE, infos=(RAIN, replace(RAIN, level=Level.BLUE)))
     assert reason(message) == "several-infos"
     assert draft(message, Desk(info=1)).alert.level is Level.BLUE
+    assert reason(message, Desk(info=2)) == reason(message, Desk(info=-1)) == "no-info"
     both = replace(MESSAGE, infos=(RAIN, replace(RAIN, areas=(Area(geocodes=(Pair("GB/T 2260", "331126"),)),))))
     assert draft(both).alert.area == (331124001002, 331126)
 
