@@ -123,7 +123,13 @@ class SirenStart(msgspec.Struct, frozen=True, array_like=True, tag=8):
     at: int
 
 
-Entry = Boot | Mark | Forgot | Seen | Tombstone | Active | Ended | Spent | SirenStart
+class Passed(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """A time that has certainly passed: what was to be kept until then is forgotten."""
+
+    unix: int
+
+
+Entry = Boot | Mark | Forgot | Seen | Tombstone | Active | Ended | Spent | SirenStart | Passed
 
 SIREN_SLICE = 5.0  # seconds of sounding that one `Spent` pays for
 
@@ -157,11 +163,11 @@ class Journal:
         out += [seen for per_issuer in self.seen.values() for seen in per_issuer.values()]
         return [*out, *self.tombstones.values(), *self.active.values(), *self.siren_starts]
 
-    def pruned(self, unix: int) -> "Journal":
-        """Without what no longer matters at a time that has certainly passed."""
-        seen = {i: {k: s for k, s in per.items() if s.until > unix} for i, per in self.seen.items()}
-        tombstones = {key: stone for key, stone in self.tombstones.items() if stone.until > unix}
-        return replace(self, seen={i: per for i, per in seen.items() if per}, tombstones=tombstones)
+    def outlived(self, unix: int) -> bool:
+        """Is anything remembered that may be forgotten at this time?"""
+        ends = [seen.until for per_issuer in self.seen.values() for seen in per_issuer.values()]
+        ends += [stone.until for stone in self.tombstones.values()]
+        return any(end <= unix for end in ends)
 
 
 def _boot(journal: Journal, entry: Boot) -> Journal:
@@ -227,6 +233,12 @@ def _siren_start(journal: Journal, entry: SirenStart) -> Journal:
     return replace(journal, siren_starts=(*journal.siren_starts, entry)[-MOST_SIREN_STARTS:])
 
 
+def _passed(journal: Journal, entry: Passed) -> Journal:
+    seen = {i: {k: s for k, s in per.items() if s.until > entry.unix} for i, per in journal.seen.items()}
+    tombstones = {key: stone for key, stone in journal.tombstones.items() if stone.until > entry.unix}
+    return replace(journal, seen={i: per for i, per in seen.items() if per}, tombstones=tombstones)
+
+
 _FOLDS: dict[type, Callable[[Journal, Any], Journal]] = {
     Boot: _boot,
     Mark: _mark,
@@ -237,4 +249,5 @@ _FOLDS: dict[type, Callable[[Journal, Any], Journal]] = {
     Ended: _ended,
     Spent: _spent,
     SirenStart: _siren_start,
+    Passed: _passed,
 }

@@ -82,10 +82,6 @@ class JournalFile:
             done.set_exception(OSError("the disk is behind with the journal"))
         return done
 
-    def prune(self, unix: int) -> None:
-        """Forget what expired before a time that has certainly passed; the file follows when it is next rewritten."""
-        self.journal = self.journal.pruned(unix)
-
     def close(self, timeout: float = 2.0) -> None:
         with contextlib.suppress(queue.Full):
             self._work.put(None, timeout=timeout)

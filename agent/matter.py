@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from agent.journal import KEEP_AFTER_EXPIRY, MOST_ACTIVE, Active, Ended, Entry, Journal, Seen, Tombstone
+from msgspec import structs
+
+from agent.journal import KEEP_AFTER_EXPIRY, MOST_ACTIVE, Active, Ended, Entry, Journal, Passed, Seen, Tombstone
 from agent.orders import Change, Decision, conclude, rank, span
 from agent.policy import Case, Now, Place, Policy, allowed, powers_here, where
 from protocols.alert import ActionCode, Alert, Permission, Status, VerifiedAlert
@@ -95,7 +97,7 @@ class Matter:
             begun=starts <= self.now.monotonic,
         )
         sounded = (a.siren_spent for a in self.chain() if a.sounds and not active.more_urgent_than(a))
-        return _with_spent(active, max(sounded, default=0.0))
+        return structs.replace(active, siren_spent=max(sounded, default=0.0))
 
     def _case(self) -> Case:
         applies, local = where(self.alert.area, self.place)
@@ -115,8 +117,11 @@ class Matter:
         return conclude(self.journal, self.now, reason, Change.NONE, identity=self.identity)
 
     def done(self, outcome: str, change: Change, entries: Iterable[Entry]) -> Decision:
-        facts = {"holders": sorted(self.powers)}
-        return conclude(self.journal, self.now, outcome, change, entries, identity=self.identity, **facts)
+        certain = self.now.clock.certain
+        forgotten: list[Entry] = [Passed(certain)] if self.journal.outlived(certain) else []
+        written = [*forgotten, *entries]
+        holders = sorted(self.powers)
+        return conclude(self.journal, self.now, outcome, change, written, identity=self.identity, holders=holders)
 
 
 def matter(journal: Journal, verified: VerifiedAlert, now: Now, place: Place, policy: Policy) -> Matter:
@@ -131,9 +136,3 @@ def ended(alerts: Iterable[Active]) -> list[Entry]:
 def crowded_out(journal: Journal) -> list[Active]:
     """What has to go so that memory stays bounded: the least important."""
     return sorted(journal.active.values(), key=rank)[MOST_ACTIVE:]
-
-
-def _with_spent(active: Active, siren_spent: float) -> Active:
-    from msgspec.structs import replace as replaced
-
-    return replaced(active, siren_spent=siren_spent)

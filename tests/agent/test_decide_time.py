@@ -98,9 +98,12 @@ def test_clock_at_1970_an_alert_lasts_from_receipt():
 def test_an_identity_is_remembered_until_its_expiry_and_a_day():
     village = Village()
     village.say()
-    kept = village.journal.pruned(T0 + 3600 + 86_399)
-    assert kept.find(1, village.written[0].identity)
-    assert not village.journal.pruned(T0 + 3600 + 86_400).seen
+    identity = village.written[0].identity
+    village.later(3600 + 86_399).say(seq=T0 + 1, chain=chain_of("c", "2"), expires=T0 + 10**6)
+    assert village.journal.find(1, identity)
+    village.later(1).say(seq=T0 + 2, chain=chain_of("c", "3"), expires=T0 + 10**6)
+    assert not village.journal.find(1, identity)
+    assert village.say().outcome == "expired"
 
 
 def test_a_thousand_identities_per_issuer_and_what_is_forgotten_is_refused():
