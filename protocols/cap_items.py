@@ -80,16 +80,21 @@ def _steps(polygon: tuple[Point, ...]) -> list[_Corner]:
 
 
 def _thinned(polygons: list[list[_Corner]], notes: Notes) -> Iterator[Polygon]:
-    """Each gets its share of the corners, by how many it has."""
+    """Each gets its share of the corners, by how many it has. The note tells the worst of them."""
     total = sum(map(len, polygons))
-    for polygon in polygons:
-        share = max(FEWEST_CORNERS, MAX_CORNERS * len(polygon) // total) if total > MAX_CORNERS else len(polygon)
-        corners, moved = thin(polygon, share)
-        if len(corners) < len(polygon):
-            notes.add("polygon-thinned", f"{len(polygon)} corners to {len(corners)}, off by at most {moved:.0f} m")
+    thinned = [thin(polygon, _share(len(polygon), total)) for polygon in polygons]
+    left = sum(len(corners) for corners, _ in thinned)
+    if left < total:
+        worst = max(moved for _, moved in thinned)
+        notes.add("polygon-thinned", f"{total} corners to {left}, off by at most {worst:.0f} m")
+    for corners, _ in thinned:
         if crosses(corners):
             notes.add("polygon-crossing", f"{len(corners)} corners")
         yield Polygon(tuple(corners))
+
+
+def _share(corners: int, total: int) -> int:
+    return corners if total <= MAX_CORNERS else max(FEWEST_CORNERS, MAX_CORNERS * corners // total)
 
 
 def thin(ring: list[_Corner], most: int) -> tuple[list[_Corner], float]:
