@@ -88,9 +88,13 @@ class Book:
             "last": self.last,
             "bytes": self.bytes,
             "merged": self.merged,
-            "settled": {route: r.encode(PERSISTED_RANGES).decode() for route, r in self.settled.items() if r},
+            "settled": {route: self._settled_on(route) for route in sorted({*self.settled, *self.done})},
             "gone": {reason: r.encode(PERSISTED_RANGES).decode() for reason, r in self.gone.items() if r},
         }
+
+    def _settled_on(self, route: str) -> str:
+        """Also of a route that has settled nothing: it is known, and must not inherit from others at the next start."""
+        return self.settled.get(route, Ranges()).encode(PERSISTED_RANGES).decode()
 
     @classmethod
     def from_json(cls, log: str, ordinal: int, lane: Lane, fields: dict[str, Any]) -> Self:

@@ -36,7 +36,7 @@ class Meta:
     def adopt(self, found: Mapping[str, bytes]) -> None:
         """Values of a damaged file, where nothing newer is known."""
         with self._lock:
-            new = {key: value for key, value in found.items() if key not in self._values and isinstance(value, bytes)}
+            new = {key: value for key, value in found.items() if key not in self._values}
             self._values.update(new)
             self._waiting.update(new)
 

@@ -1,6 +1,7 @@
 """Carries out what retention chose: deletes and thins in small transactions, with every number accounted for."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from buffer import disk, retention, tables
 from buffer.book import HISTORY, UNREADABLE
@@ -49,13 +50,14 @@ class Pruner:
     def make_room(self, size: int) -> None:
         """The disk is full and something must be written now: the ballast goes first, then the least valuable rows."""
         self._engine.ballast.release()
-        try:
-            goal = tables.used_bytes(self._engine.db) - size
+        with suppress(Refused), self._engine.using() as db:
+            goal = tables.used_bytes(db) - size
             for _ in range(FORCED_STEPS):
-                if tables.used_bytes(self._engine.db) <= goal or not self._take(retention.for_space):
+                if tables.used_bytes(db) <= goal or not self._give_up_something():
                     return
-        except Refused:
-            return
+
+    def _give_up_something(self) -> bool:
+        return self._bound_alarms() or self._take(retention.for_space) or self._spend()
 
     def has_room(self) -> bool:
         """Whether a tenth is still free: salvaged history is welcome then."""
@@ -66,10 +68,8 @@ class Pruner:
         return self._take(lambda shop: retention.for_age(shop, lane, ordinal, number))
 
     def _bound_alarms(self) -> bool:
-        over = self._engine.ledger.count(lambda book: book.bytes, [Lane.ALARM]) > self._quota(
-            self._engine.options.max_bytes
-        )
-        return over and self._take(retention.for_alarms)
+        over = self._alarm_bytes() > self._quota(self._engine.options.max_bytes)
+        return over and (self._take(retention.for_alarms) or self._spend())
 
     def _bound_space(self) -> bool:
         engine = self._engine
@@ -77,8 +77,13 @@ class Pruner:
             room = max(0, disk.free(engine.path.parent) - RESERVE)
             self.limit = min(engine.options.max_bytes, tables.file_bytes(db) + room)
             self.used = tables.used_bytes(db)
-        most = self.limit - self._quota(self.limit) - self.limit // 32  # a merge and the states need pages too
-        return self.used > most and self._take(retention.for_space)
+        quota = self._quota(self.limit)
+        others = self.used - min(quota, self._alarm_bytes())
+        most = self.limit - quota - self.limit // 32  # a merge and the states need pages too
+        return others > most and (self._take(retention.for_space) or self._spend())
+
+    def _alarm_bytes(self) -> int:
+        return self._engine.ledger.count(lambda book: book.bytes, [Lane.ALARM])
 
     def _quota(self, limit: int) -> int:
         return min(self._engine.options.alarm_quota, limit // 4)
@@ -102,7 +107,7 @@ class Pruner:
         with self._engine.ledger.lock:
             step = next(choose(self._shop(only)), None)
         if step is None:
-            return self._spend()
+            return False
         if self._dropping_telemetry(step) and self._next_round():
             return True
         if step.action is Action.THIN:

@@ -9,7 +9,7 @@ from buffer.model import Lane, RouteSpec
 from buffer.ranges import Ranges
 
 SHEDDABLE = (Lane.BULK, Lane.TELEMETRY, Lane.EVENT)  # least valuable first; alarms answer to their own quota only
-RECENT = 600  # numbers of the open log left whole: ten minutes at 1 Hz, what somebody may be looking at now
+RECENT = 600  # numbers of the open log, at most, left whole: ten minutes at 1 Hz, what somebody may be looking at now
 NOTHING = Ranges()
 Spared = Mapping[tuple[str, str, Lane], Ranges]
 """By (reason, log, lane): numbers that a step could not take. Rows marked keep; blocks only partly settled."""
@@ -91,7 +91,7 @@ def _stored(shop: Shop, lane: Lane, reason: str) -> Iterator[Step]:
 
 def _thinnable(shop: Shop) -> Iterator[Step]:
     for book in _of(shop, Lane.TELEMETRY) if shop.swept is not None else ():
-        newest = book.last - (RECENT if book.log == shop.current else 0)
+        newest = book.last - (min(RECENT, book.last // 4) if book.log == shop.current else 0)
         swept = (shop.swept or {}).get((book.log, book.lane), NOTHING)
         yield from _steps(Action.THIN, book, book.absent.holes(1, newest), swept, "space")
 

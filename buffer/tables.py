@@ -1,6 +1,7 @@
 """Every SQL statement on blocks and small tables. Knows the schema; no policy, no threads, no routes."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,10 +16,10 @@ def insert_blocks(db: Database, rows: Iterable[Row]) -> None:
     db.executemany("INSERT INTO block (key, log, span, flags, crc, body) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
-def replace_blocks(db: Database, rows: Iterable[Row]) -> None:
-    db.executemany(
-        "UPDATE block SET flags = ?, crc = ?, body = ? WHERE key = ?", [(r.flags, r.crc, r.body, r.key) for r in rows]
-    )
+def replace_blocks(db: Database, rows: Sequence[Row]) -> None:
+    """Deleted and inserted: an UPDATE to something smaller would leave every page as empty as it made it."""
+    delete_blocks(db, [row.key for row in rows])
+    insert_blocks(db, rows)
 
 
 def delete_blocks(db: Database, keys: Iterable[int]) -> None:
@@ -34,7 +35,10 @@ def delete_log(db: Database, ordinal: int) -> None:
 
 
 def read_logs(db: Database) -> list[LogRow]:
-    return [LogRow(*row) for row in db.execute("SELECT ordinal, id, state, crc FROM log ORDER BY ordinal").fetchall()]
+    rows = db.execute("SELECT ordinal, id, state, crc FROM log ORDER BY ordinal").fetchall()
+    if any(not isinstance(row[1], bytes) or len(row[1]) != 8 for row in rows):
+        raise sqlite3.DatabaseError("a log without an id")
+    return [LogRow(*row) for row in rows]
 
 
 def read_blocks(
@@ -50,14 +54,24 @@ def read_blocks(
     size = 0
     try:
         for found in cursor:
-            row = Row(*found)
-            size += len(row.body) if isinstance(row.body, bytes) else 0  # a damaged row may hold anything
+            row = _believable(Row(*found))
+            size += len(row.body)
             if len(rows) == max_blocks or (rows and size > max_bytes):
                 return rows, False
             rows.append(row)
     finally:
         cursor.close()  # an open cursor would pin the -wal
     return rows, True
+
+
+def _believable(row: Row) -> Row:
+    """A row that fails its checksum keeps its key and nothing else: its columns may hold anything."""
+    return row if row.sound else Row(row.key, b"", 0, 0, -1, b"")
+
+
+def _whole(value: object) -> int:
+    """A column of a damaged row may hold anything."""
+    return value if isinstance(value, int) and value >= 0 else 0
 
 
 class Extent(NamedTuple):
@@ -83,7 +97,7 @@ def read_extents(db: Database, lane: int, ordinal: int, first: int, last: int, *
         "SELECT key, span, flags, length(body) FROM block WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?",
         (covering_key(db, lane, ordinal, first), key_of(lane, ordinal, last), most),
     ).fetchall()
-    return [Extent(*row) for row in rows]
+    return [Extent(key, _whole(span), _whole(flags), _whole(size)) for key, span, flags, size in rows]
 
 
 def covering_key(db: Database, lane: int, ordinal: int, number: int) -> int:
@@ -92,7 +106,7 @@ def covering_key(db: Database, lane: int, ordinal: int, number: int) -> int:
     found = db.execute(
         "SELECT key, span FROM block WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1", (low, key)
     ).fetchone()
-    return int(found[0]) if found and found[0] + found[1] >= key else key
+    return int(found[0]) if found and found[0] + _whole(found[1]) >= key else key
 
 
 def tail(db: Database, lane: int, ordinal: int) -> int:
@@ -101,7 +115,7 @@ def tail(db: Database, lane: int, ordinal: int) -> int:
         "SELECT key, span FROM block WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1",
         (key_of(lane, ordinal, 0), key_of(lane, ordinal, MOST_NUMBER)),
     ).fetchone()
-    return (int(found[0]) & MOST_NUMBER) + int(found[1]) if found else 0
+    return (int(found[0]) & MOST_NUMBER) + _whole(found[1]) if found else 0
 
 
 def bytes_beyond(db: Database, lane: int, ordinal: int, number: int) -> int:
@@ -144,7 +158,8 @@ def write_meta(db: Database, changes: Mapping[str, bytes]) -> None:
 
 
 def read_meta(db: Database) -> dict[str, bytes]:
-    return dict(db.execute("SELECT key, value FROM meta").fetchall())
+    rows = db.execute("SELECT key, value FROM meta").fetchall()
+    return {key: value for key, value in rows if isinstance(key, str) and isinstance(value, bytes)}
 
 
 def write_mark(db: Database, at: int, ordinal: int, numbers: Sequence[int]) -> None:
@@ -160,7 +175,11 @@ def latest_mark(db: Database) -> int:
 def mark_before(db: Database, at: int) -> tuple[int, list[int]] | None:
     """The newest mark not after `at`: (ordinal, last number of each lane)."""
     found = db.execute("SELECT ordinal, numbers FROM mark WHERE at <= ? ORDER BY at DESC LIMIT 1", (at,)).fetchone()
-    return (int(found[0]), list(json.loads(found[1]))) if found else None
+    try:
+        ordinal, numbers = found
+        return int(ordinal), [int(number) for number in json.loads(numbers)]
+    except (TypeError, ValueError):  # no mark so old, or a damaged one: nothing expires by it
+        return None
 
 
 def drop_marks(db: Database, before: int) -> None:

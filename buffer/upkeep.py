@@ -30,7 +30,8 @@ class Upkeep:
         """Does at most one thing; answers when it wants to be called again."""
         try:
             self._engine.open()
-            return now if self._work(now) else now + PAUSE
+            with self._engine.using():
+                return now if self._work(now) else now + PAUSE
         except Refused:
             return now + PAUSE
 
@@ -79,7 +80,7 @@ class Upkeep:
             return False
         for lane, age in ages.items():
             mark = tables.mark_before(self._engine.db, self._running(now) - int(age))
-            if mark and self._pruner.expire(lane, mark[0], mark[1][lane]):
+            if mark and len(mark[1]) == len(Lane) and self._pruner.expire(lane, mark[0], mark[1][lane]):
                 return True
         self._expire_due = now + 60.0
         return False

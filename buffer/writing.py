@@ -57,7 +57,9 @@ class Writer:
     def _put(self, entries: Iterable[Entry], now: float) -> None:
         engine = self._engine
         engine.open()
-        states = not self._known or engine.ledger.urgent or now >= self._settle_due
+        if not self._known:
+            engine.ledger.put_back([engine.log])  # blocks never stand in a file without their log's row
+        states = engine.ledger.urgent or now >= self._settle_due
         with engine.transaction(states=states) as db:
             rows = [self._row(entry) for entry in entries]
             insert_blocks(db, rows)

@@ -61,7 +61,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def merge(self):
-        self.run(lambda: self.buffer._merger.step())
+        self.run(self.buffer._merger.step)
 
     @rule()
     def trim(self):

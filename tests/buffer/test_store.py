@@ -76,7 +76,7 @@ def test_close_writes_what_waits(tmp_path):
 
 
 def test_a_second_agent_is_refused_with_the_owner_named(tmp_path):
-    with opened(tmp_path / "b.db"), pytest.raises(Locked, match="held by process [0-9]+"):
+    with opened(tmp_path / "b.db"), pytest.raises(Locked, match=r"held by process [0-9]+"):
         Buffer.open(tmp_path / "b.db")
     with opened(tmp_path / "b.db"):
         pass
@@ -91,7 +91,11 @@ def test_a_cloned_card_never_uses_a_number_twice(tmp_path):
         put(one, T, b"1")
         put(two, T, b"2")
         assert one.log != two.log
-        assert [b.body for b in everything(one, "main", T, old)] == [b"shared"] == [b.body for b in everything(two, "main", T, old)]
+        assert (
+            [b.body for b in everything(one, "main", T, old)]
+            == [b"shared"]
+            == [b.body for b in everything(two, "main", T, old)]
+        )
 
 
 def test_subscribers_hear_of_commits_and_every_thread_may_append(tmp_path):
