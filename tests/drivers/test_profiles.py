@@ -91,3 +91,8 @@ def test_full_scale_of_current_inputs():
         register = opened(name).series[0].register()
         assert register.decode([0]) == 4.0
         assert register.decode([65535]) == pytest.approx(20.0, abs=1e-6)
+
+
+def test_the_guide_names_every_shipped_profile():
+    guide = (Path(__file__).parents[2] / "docs/sensors.md").read_text()
+    assert [name for name in names() if f"`{name}`" not in guide] == []
