@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from io import BytesIO
-from math import isfinite
+from sys import float_info
 from typing import Any, NamedTuple, NoReturn
 
 import cbor2
@@ -91,11 +91,17 @@ def resolve(records: list[Record], now: float | None = None) -> Iterator[Measure
 
 def _value(record: Mapping[str, Any], base: Mapping[str, Any]) -> float | str | bool | bytes | None:
     if "v" in record:
-        return float(record["v"] + base["bv"])
+        return _finite(record["v"] + base["bv"])
     if "vd" in record:
         return _octets(record["vd"])
     found: str | bool | None = record.get("vs", record.get("vb"))
     return found
+
+
+def _finite(value: float) -> float:
+    if abs(value) > float_info.max:
+        raise RemoteError("senml.value", "beyond a double")
+    return float(value)
 
 
 def _time(time: float, now: float | None) -> float | None:
@@ -149,7 +155,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= float_info.max
 
 
 def _refuse(constant: str) -> NoReturn:
