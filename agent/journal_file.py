@@ -29,7 +29,7 @@ MARK = b"\xf5\x1e"
 HEAD = struct.Struct("<2sII")
 IN_A_FRAME = 256  # entries of a rewritten journal
 MAX_FRAME = 1 << 20  # bytes; the largest has 64 alerts in force with 4 KiB of text each
-MAX_FILE = 8 << 20  # bytes read at start; a journal compacts itself long before that
+MAX_FILE = 32 << 20  # bytes read at start; with every issuer at its bound a journal has 10 MB, usually some kB
 COMPACT_AT = 256 << 10  # bytes; below, rewriting costs more flash than it saves
 MOST_WAITING = 256  # writes, while the disk hangs; what is beyond is remembered in RAM and written with the next
 

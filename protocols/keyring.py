@@ -23,6 +23,7 @@ VERSION = 1
 ROOTS_NEEDED = 2
 MAX_KEYS = 32  # so that a forged message costs a bounded number of checks
 MAX_HOLDERS = 32
+MAX_ISSUERS = 64  # of all holders together: a station remembers up to a thousand identities of each
 MAX_AREAS = 16
 MAX_NAME = 64  # characters
 MAX_NUMBER = (1 << 32) - 1
@@ -176,3 +177,5 @@ def _check_distinct(keyring: Keyring) -> None:
     for things in ([h.name for h in keyring.holders], issuers, [key.public for key in keyring.keys]):
         if len(set(things)) != len(things):
             raise RemoteError("malformed", "a holder, an issuer or a key stands there twice")
+    if len(issuers) > MAX_ISSUERS:
+        raise RemoteError("oversize", f"{len(issuers)} issuers, at most {MAX_ISSUERS}")

@@ -57,10 +57,12 @@ def verify(data: bytes, keyring: Keyring, clock: ClockReading) -> VerifiedAlert 
         alert = alert_cbor.decode(envelope.payload)
     except RemoteError as error:
         return Refusal(error.reason, error.detail, error.offset)
-    grants = _grants(envelope, alert.issuer, keyring, clock)
     owner = keyring.holder_of(alert.issuer)
+    if owner is None:  # whoever signed: numbers that nobody answers for would be remembered without bound
+        return Refusal("unknown-issuer", f"issuer {alert.issuer}")
+    grants = _grants(envelope, alert.issuer, keyring, clock)
     if not grants:
-        return Refusal("unknown-issuer" if owner is None else "bad-signature", f"issuer {alert.issuer}")
+        return Refusal("bad-signature", f"issuer {alert.issuer}, {len(envelope.signatures)} signatures")
     own = any(grant.holder == owner for grant in grants)
     refused = text_refused(alert, text)
     return VerifiedAlert(

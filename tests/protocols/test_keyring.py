@@ -73,6 +73,7 @@ def test_a_root_key_may_not_issue():
         Keyring(7, T0, (Holder("", (1,)),), ()),
         Keyring(7, T0, (Holder("a\nb", (1,)),), ()),
         Keyring(7, T0, (Holder("county", (-1,)),), ()),
+        Keyring(7, T0, tuple(Holder(str(n), tuple(range(n * 30, n * 30 + 30))) for n in range(3)), ()),
         Keyring(7, T0, (Holder("county", (1,)),), (key("county", areas=()),)),
         Keyring(7, T0, (Holder("county", (1,)),), (key("county", areas=(331000,)),)),
         Keyring(7, T0, (Holder("county", (1,)),), (key("county", not_after=0),)),

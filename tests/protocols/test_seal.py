@@ -25,7 +25,7 @@ from protocols.alert import (
 from protocols.alert_cbor import FIELDS, MAX_ISSUER, MAX_TIME
 from protocols.area import SCALE, Circle, Polygon, is_code
 from protocols.errors import LocalError, RemoteError
-from protocols.keyring import Keyring
+from protocols.keyring import Holder, Keyring
 from protocols.seal import MAX_CHECKS, MAX_MESSAGE, carry, seal, uncarry, verify
 from protocols.seal_json import decode_sealed
 from tests.support.scale import count
@@ -207,6 +207,10 @@ def test_nobody_known_signed():
     assert refusal(sealed("stranger")).reason == "bad-signature"
     assert refusal(sealed("stranger", issuer=99)).reason == "unknown-issuer"
     assert refusal(sealed(), Keyring()).reason == "unknown-issuer"
+
+
+def test_an_issuer_that_no_holder_answers_for_is_refused_whoever_signs():
+    assert refusal(sealed("county bureau", issuer=99)).reason == "unknown-issuer"
 
 
 def test_a_revoked_key_is_a_key_that_the_next_key_set_leaves_out():
@@ -455,10 +459,11 @@ def test_no_bytes_are_believed_by_chance(data):
 @given(alerts)
 def test_what_was_signed_is_believed_and_nothing_beside_it(one):
     data = seal(one, [private("county")])
-    found = verify(data, RING, clock())
+    ring = replace(RING, holders=(Holder("county", (one.issuer,)),), keys=RING.keys[:1])
+    found = verify(data, ring, clock())
     assert isinstance(found, VerifiedAlert)
     assert found.alert == one
     other = replace(one, seq=(one.seq + 1) % MAX_TIME)
     forged = cose.SIGN1_TAG + canonical.encode([cose.EDDSA, {}, alert_cbor.encode(other), data[-64:]])
-    assert isinstance(verify(forged, RING, clock()), Refusal)
+    assert isinstance(verify(forged, ring, clock()), Refusal)
     assert all(is_code(item) for item in one.area if isinstance(item, int))
