@@ -26,7 +26,6 @@ class _Line:
         self._write = write
         self._byte = BITS_PER_CHARACTER / baud if baud else 0.0
         self._data = b""
-        self._later: set[asyncio.TimerHandle] = set()
 
     def receive(self, data: bytes) -> None:
         self._data = (self._data + data)[-MOST_BYTES:]
@@ -44,15 +43,10 @@ class _Line:
                     self._send(delay + (len(frame) + len(wire)) * self._byte, wire)
 
     def _send(self, delay: float, wire: bytes) -> None:
-        if not delay:
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._write, wire)
+        else:
             self._write(wire)
-            return
-        handle = asyncio.get_running_loop().call_later(delay, self._write, wire)
-        self._later = {one for one in self._later if not one.cancelled() and one.when() > handle.when() - 60} | {handle}
-
-    def stop(self) -> None:
-        for handle in self._later:
-            handle.cancel()
 
 
 def _request(data: bytes) -> tuple[int, int] | None:
@@ -97,7 +91,6 @@ class PtyBus:
     def unplug(self) -> None:
         """The adapter is pulled: the port is gone for whoever has it open."""
         if self._fd >= 0:
-            self._line.stop()
             asyncio.get_running_loop().remove_reader(self._fd)
             os.close(self._fd)
             os.close(self._keep)
@@ -164,7 +157,6 @@ class TcpBus:
         line = _Line(self.units.values(), writer.write, None)
         while data := await reader.read(4096):
             line.receive(data)
-        line.stop()
 
     async def _serve_mbap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()

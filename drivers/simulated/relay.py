@@ -38,7 +38,7 @@ class Transition(NamedTuple):
 
 
 class RelayBoard(Unit):
-    """`log` holds every transition with the time it happened, a one-shot's own end included. `unit_faults` as any unit."""
+    """`log` holds every transition with the time it happened, a one-shot's own end included."""
 
     def __init__(
         self, unit: int = 1, channels: int = 8, now: Callable[[], float] = time.monotonic, fault: Fault | None = None
