@@ -4,7 +4,6 @@ msgspec stops at the first error; an operator at the end of a track wants all of
 own, and what is wrong is collected as findings with file, table and key.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
@@ -70,6 +69,8 @@ def collect(kind: type[T], data: Mapping[str, Any]) -> tuple[T | None, list[Prob
 
 
 def _unknown(key: str, fields: Mapping[str, Any]) -> Problem:
+    import difflib  # only where there is a mistake
+
     near = difflib.get_close_matches(key, fields, n=1)
     if near:
         return Problem(key, "config.unknown_key_near", {"near": near[0]})

@@ -20,12 +20,15 @@ from agent.route import RouteConfig
 from agent.say import LANGUAGES
 from agent.trust import check_keyring
 from drivers import registry
+from drivers.actuators.patterns import shipped
+from drivers.actuators.relay import RelayConfig, conflicts
 from drivers.api import Context, Factory, Problem
 from drivers.bus import BusConfig, check_bus
 from drivers.values import Duration, Size
 from protocols.envelope import is_area, is_station
 
 T = TypeVar("T", bound=msgspec.Struct)
+RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
 LARGEST_FILE = 1 << 20  # bytes; a station's configuration is some kilobytes
 
 
@@ -106,11 +109,23 @@ class Config:
         return self.base / (self.station.state or os.environ.get("STATE_DIRECTORY") or "state")
 
     @property
+    def language(self) -> str:
+        """What the station shows and speaks: its configured language, else Chinese."""
+        return self.station.language or "zh"
+
+    @property
     def socket(self) -> Path | None:
-        """The control socket: absolute as configured, else in systemd's RuntimeDirectory=, else with the state."""
+        """Where this process serves the bench: as configured if absolute, else in systemd's RuntimeDirectory=, else with
+        the state.
+        """
         if not self.control.socket:
             return None
         return Path(os.environ.get("RUNTIME_DIRECTORY") or self.state) / self.control.socket
+
+    @property
+    def sockets(self) -> list[Path]:
+        """Where a technician's command looks for a running agent: where it would serve itself, and where the unit does."""
+        return [self.socket, RUNTIME / self.control.socket] if self.socket else []
 
 
 @dataclass(slots=True)
@@ -233,6 +248,9 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
         for one in made:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
+    relays = [one.config for one in config.actuators if isinstance(one.config, RelayConfig)]
+    for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
+        yield f"actuator {name}", [problem]
 
 
 def _station(station: StationConfig) -> Iterator[Problem]:
@@ -264,7 +282,8 @@ def _warnings(config: Config) -> Iterator[Problem]:
         yield Problem("keyset", "config.no_areas")
     yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots)
     if config.warnings.plans:
-        yield from load_plans(config.path(config.warnings.plans))[1]
+        known = {*shipped(), *(name for one in config.actuators for name in getattr(one.config, "patterns", ()))}
+        yield from load_plans(config.path(config.warnings.plans), languages=[config.language], patterns=known)[1]
 
 
 def _series(config: Config, context: Context) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,6 +95,11 @@ def peer(sock: socket.socket) -> str:
     """`pid 12 uid 1000` of the process at the other end."""
     pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return f"pid {pid} uid {uid}"
+
+
+def ask_any(paths: Sequence[Path], do: str, **facts: Any) -> dict[str, Any] | None:
+    """Ask the first agent that answers."""
+    return next((answer for path in paths if (answer := ask(path, do, **facts)) is not None), None)
 
 
 def ask(path: Path, do: str, timeout: float = PATIENCE, **facts: Any) -> dict[str, Any] | None:

@@ -70,21 +70,37 @@ def keyset_from(file: Path, now: int) -> Keyring:
     return Keyring(words.number, now, tuple(Holder(h.name, tuple(h.issuers)) for h in words.holder), keys)
 
 
-def words_of(file: Path | None) -> dict[str, Any]:
-    """The words of a JSON file or a CAP 1.2 file, by the names of the options."""
+def draft(file: Path | None, given: Mapping[str, Any], now: int) -> tuple[Alert, str]:
+    """The alert that `given` options describe, over what a JSON or a CAP 1.2 file says, and its text."""
     if file is None:
-        return {}
+        return alert_from(given, now)
     data = file.read_bytes()[: LARGEST + 1]
     if len(data) > LARGEST:
         raise LocalError("oversize", f"{file} has more than {LARGEST} bytes")
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        from agent.import_cap import words_of_cap
-
-        return words_of_cap(data)
+        return alert_from_cap(data, given, now)
     words = json.loads(data)
     if not isinstance(words, dict) or not words.keys() <= WORDS:
         raise LocalError("words", f"{file}: one JSON object with some of {', '.join(sorted(WORDS))} is wanted")
-    return words
+    return alert_from(words | dict(given), now)
+
+
+def alert_from_cap(data: bytes, given: Mapping[str, Any], now: int) -> tuple[Alert, str]:
+    """A CAP message asks for nothing: its action is `inform` unless the options raise it (decision 70)."""
+    from protocols.cap_alert import Desk, to_alert
+    from protocols.cap_xml import read_cap
+
+    if "issuer" not in given:
+        raise LocalError("missing", "give --issuer")
+    desk = Desk(
+        action=ActionCode[_name(given.get("action", "inform"))],
+        level=Level[_name(given["level"])] if "level" in given else None,
+        event=given.get("event", ""),
+        area=tuple(_code(area) for area in given.get("area", ())),
+    )
+    seq = given.get("seq", next_seq(given.get("last", 0), now))
+    made = to_alert(read_cap(data), given["issuer"], seq, now, desk)
+    return made.alert, made.text
 
 
 def alert_from(words: Mapping[str, Any], now: int) -> tuple[Alert, str]:

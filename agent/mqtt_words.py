@@ -107,7 +107,6 @@ def server_says(properties: Properties | None) -> str:
 
 
 _TLS_REASONS = {
-    "CERTIFICATE_VERIFY_FAILED": "tls.certificate",
     "WRONG_VERSION_NUMBER": "tls.not-tls",
     "UNSUPPORTED_PROTOCOL": "tls.version",
     "TLSV1_ALERT_PROTOCOL_VERSION": "tls.version",
@@ -126,9 +125,10 @@ def as_link_down(error: BaseException) -> LinkDown:
     """An exception of connecting as a reason an operator can act on."""
     if isinstance(error, LinkDown):
         return error
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return LinkDown("tls.certificate", getattr(error, "verify_message", "") or str(error))
     if isinstance(error, ssl.SSLError):
-        detail = getattr(error, "verify_message", "") or error.reason or str(error)
-        return LinkDown(_TLS_REASONS.get(error.reason or "", "tls.failed"), detail)
+        return LinkDown(_TLS_REASONS.get(error.reason or "", "tls.failed"), error.reason or str(error))
     for kind, reason in _REASONS.items():  # narrower kinds first
         if isinstance(error, kind):
             return LinkDown(reason, getattr(error, "strerror", None) or str(error))

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "zh")
@@ -26,9 +26,8 @@ def choose(language: str | None = None) -> str:
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """All sentences of one language; the files of `messages/<language>*.toml` together."""
-    folder = resources.files("agent").joinpath("messages")
-    texts = (f for f in sorted(folder.iterdir(), key=lambda f: f.name) if f.name.startswith(language))
-    return {code: text for f in texts for code, text in tomllib.loads(f.read_text("utf-8")).items()}
+    files = sorted((Path(__file__).parent / "messages").glob(f"{language}*.toml"))
+    return {code: text for file in files for code, text in tomllib.loads(file.read_text("utf-8")).items()}
 
 
 class _Facts(dict[str, Any]):

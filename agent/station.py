@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, bodies
+from agent.alerting import Alerting
 from agent.clock import Clock
 from agent.config import Config
 from agent.control import Control
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOCK_LOOKS = 5.0  # seconds between looks at the clock; a step is an anchor, and an anchor is an event
+READY_PATIENCE, READY_LOOKS = 10.0, 0.05  # seconds
+ALERTING_PATIENCE = 90.0  # seconds; its loop comes round every 30
+LINK_PATIENCE = 60.0  # seconds; a link's loop comes round every second, but a connect may block its own thread longer
 LOOP_PATIENCE = 20.0  # seconds the event loop may stand still before systemd ends us
 COMMIT_PATIENCE = 120.0  # seconds without the buffer's thread coming round: longer than any disk's worst write
 ANCHORS = "clock"
@@ -85,8 +89,9 @@ class Station:
         self.watchdog = Watchdog(self.notifier, describe=self._one_line, report=report)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(close_buses, context)
-            self.alerting = await open_warning_path(stack, config, self.clock, self.actuators, self.recorder)
+            self.alerting = await self._open_alerting(stack)
             self.uplinks = [self._uplink(route, report) for route in config.routes]
+            self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
             if config.socket is not None:
                 verbs = {"status": self._status, "read": self._read}
                 await stack.enter_async_context(Control(config.socket, verbs))
@@ -109,13 +114,22 @@ class Station:
             house.keep(f"route {uplink.name}", uplink.run)
         house.core("clock", self._keep_time)
         house.core("buffer", self._watch_buffer)
-        house.keep("watchdog", self.watchdog.run)
-        self.notifier.ready(self._one_line())
+        house.core("watchdog", self.watchdog.run)
 
     async def _until_stopped(self) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(name, self.stop.set)
+        await self._sensors_asked()
+        self.notifier.ready(self._one_line())
         await self.stop.wait()
+
+    async def _sensors_asked(self) -> None:
+        """Once each, and never waiting for one that does not answer."""
+        deadline = self.loop.time() + READY_PATIENCE
+        while self.loop.time() < deadline and not self.stop.is_set():
+            await asyncio.sleep(READY_LOOKS)
+            if all(source.status().get("state") != "unknown" for source in self.sources):
+                return
 
     async def _keep_time(self) -> None:
         """Anchors: one event at the first trusted look of a boot and at each step, and a saved copy."""
@@ -123,6 +137,9 @@ class Station:
         told = None
         while True:
             beat.beat()
+            for uplink, part in self._links:
+                if uplink.beat() < LINK_PATIENCE:
+                    part.beat()
             self.clock.tick()
             anchor = self.clock.anchor()
             if anchor != told:
@@ -146,6 +163,12 @@ class Station:
             await asyncio.wrap_future(self.buffer.history(self.buffer.log, Lane.ALARM, 1, 0))
             beat.beat()
             await asyncio.sleep(CLOCK_LOOKS)
+
+    async def _open_alerting(self, stack: contextlib.AsyncExitStack) -> Alerting | None:
+        if self.config.warnings is None:
+            return None
+        beat = self.watchdog.part("alerting", ALERTING_PATIENCE).beat
+        return await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat)
 
     def _announce(self) -> None:
         config = self.config

@@ -251,9 +251,9 @@ class Sender:
         floor = terms.buffer.floor(terms.route, stream.log, stream.lane)
         try:
             payload, content_type = terms.encode(stream.lane, blocks, floor, stream.kind.word)
-        except Exception as error:
-            trace = error if UNENCODABLE not in terms.counts.refused else None  # once: a damaged store has thousands
-            log.error("%s/%s/%d cannot be encoded", stream.log, stream.lane.name, blocks[0].first, exc_info=trace)
+        except Exception:
+            if UNENCODABLE not in terms.counts.refused:  # once: a damaged store has thousands
+                log.exception("%s/%s/%d cannot be encoded", stream.log, stream.lane.name, blocks[0].first)
             self._refuse(stream.lane, UNENCODABLE)
             return None
         body = sum(len(block.body) for block in blocks)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent.alerting import Alerting
@@ -50,6 +50,7 @@ async def open_warning_path(
     clock: Clock,
     actuators: Sequence[Actuator],
     recorder: Recorder,
+    beat: Callable[[], None],
 ) -> Alerting | None:
     """None for a station that believes nobody and has nothing to sound."""
     if config.warnings is None:
@@ -64,7 +65,7 @@ async def open_warning_path(
     journal = JournalFile.open(config.state / "journal", from_thread)
     stack.callback(journal.close)
     own = config.path(config.warnings.plans) if config.warnings.plans else None
-    plans, _problems = load(own)  # `check` has said what is wrong with them
+    plans, _problems = load(own, languages=[config.language])  # `check` has said what is wrong with them
     if plans is None:
         plans, _problems = load(None)
     assert plans is not None  # noqa: S101 - the shipped plans are held by a test
@@ -77,4 +78,5 @@ async def open_warning_path(
         plans=plans,
         actuators=actuators,
         record=recorder.event,
+        beat=beat,
     )

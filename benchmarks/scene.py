@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +11,7 @@ from pathlib import Path
 
 from agent.demo.authority import Authority
 from agent.demo.broker import DemoBroker
+from agent.demo.process import AgentProcess
 from agent.demo.publisher import Publisher
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.playback import surfrad_unit
@@ -22,53 +20,14 @@ from drivers.simulated.surfrad import load
 
 DATA = Path(__file__).parents[1] / "agent" / "demo" / "data" / "surfrad-slv16001.dat"
 AREA = "330102001"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
 class Scene:
-    folder: Path
     board: RelayBoard
     authority: Authority
     publisher: Publisher
-    process: asyncio.subprocess.Process | None = None
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state"
-
-    async def start(self) -> None:
-        with (self.folder / "agent.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent.cli", "run", "--config", str(self.folder / "station.toml")),
-                stdout=log,
-                stderr=log,
-            )
-
-    async def stop(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-            await self.process.wait()
-
-    def said(self) -> str:
-        return (self.folder / "agent.log").read_text(errors="replace")
-
-    def cpu_seconds(self) -> float:
-        """User and system time of the agent so far: proc_pid_stat(5), fields 14 and 15."""
-        assert self.process is not None
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def memory_mib(self, name: str = "VmRSS") -> float:
-        assert self.process is not None
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
-
-    def written(self) -> int:
-        """Bytes sent to the storage layer: proc_pid_io(5), write_bytes."""
-        assert self.process is not None
-        lines = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+    agent: AgentProcess
 
 
 @asynccontextmanager
@@ -88,11 +47,11 @@ async def scene(*, sensor: bool = True, siren: str = "tcp", extra: str = "") -> 
         (folder / "station.toml").write_text(
             _station(broker, authority, extra) + sensors + _siren(relay.url), encoding="utf-8"
         )
-        made = Scene(folder, board, authority, publisher)
+        made = Scene(board, authority, publisher, AgentProcess(folder))
         try:
             yield made
         finally:
-            await made.stop()
+            await made.agent.end()
 
 
 def _station(broker: DemoBroker, authority: Authority, extra: str) -> str:

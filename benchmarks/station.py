@@ -45,13 +45,13 @@ async def _first_reading() -> float:
     """From the start of the process until its control socket says that a reading is on disk."""
     async with scene() as station:
         began = time.perf_counter()
-        await station.start()
+        await station.agent.start()
         await until(lambda: _committed(station) > 0, 10, pause=0.005)
         return time.perf_counter() - began
 
 
 def _committed(station: Scene) -> int:
-    answer = ask(station.state / "control.sock", "status", timeout=1.0)
+    answer = ask(station.agent.control, "status", timeout=1.0)
     return int(answer["readings"]["committed"]) if answer else 0
 
 
@@ -67,16 +67,21 @@ def at_rest() -> Mapping[str, float]:
 
 async def _at_rest() -> Mapping[str, float]:
     async with scene() as station:
-        await station.start()
+        await station.agent.start()
         await asyncio.sleep(SETTLES)
-        cpu, written, readings, began = station.cpu_seconds(), station.written(), _committed(station), time.monotonic()
+        cpu, written, readings, began = (
+            station.agent.cpu_seconds(),
+            station.agent.written(),
+            _committed(station),
+            time.monotonic(),
+        )
         await asyncio.sleep(WATCHED)
-        spent, elapsed = station.cpu_seconds() - cpu, time.monotonic() - began
+        spent, elapsed = station.agent.cpu_seconds() - cpu, time.monotonic() - began
         taken = _committed(station) - readings
         return {
-            "resident memory, 20 series at 1 Hz": station.memory_mib(),
+            "resident memory, 20 series at 1 Hz": station.agent.memory_mib(),
             "CPU, 20 series at 1 Hz": 100 * spent / elapsed,
-            "bytes written per reading, first minute": (station.written() - written) / taken,
+            "bytes written per reading, first minute": (station.agent.written() - written) / taken,
         }
 
 
@@ -114,7 +119,7 @@ def warning_drain() -> Mapping[str, float]:
 
 async def _rounds(siren: str, rounds: int) -> tuple[list[float], list[float]]:
     async with scene(siren=siren) as station:
-        await station.start()
+        await station.agent.start()
         await until(lambda: _committed(station) > 0, 10)
         await asyncio.sleep(2)
         done = [await _one_round(station) for _ in range(rounds)]
@@ -139,8 +144,8 @@ async def _one_round(station: Scene) -> tuple[float, float]:
 
 async def _warned_while_draining() -> Mapping[str, float]:
     async with scene() as station:
-        await asyncio.to_thread(fill, station.state / "buffer.db", BACKLOG_BLOCKS)
-        await station.start()
+        await asyncio.to_thread(fill, station.agent.database, BACKLOG_BLOCKS)
+        await station.agent.start()
         await until(lambda: _pending(station) is not None, 10)
         began, first = time.monotonic(), _pending(station)
         heard = []
@@ -160,7 +165,7 @@ async def _warned_while_draining() -> Mapping[str, float]:
 
 
 def _pending(station: Scene) -> int | None:
-    answer = ask(station.state / "control.sock", "status", timeout=5.0)
+    answer = ask(station.agent.control, "status", timeout=5.0)
     return int(answer["buffer"]["pending"]["county"]) if answer else None
 
 

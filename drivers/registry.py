@@ -6,7 +6,6 @@ Third parties publish a `drivers.api.Factory` under the entry-point group `fengs
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 
 from drivers.api import Factory, Problem
 
@@ -44,6 +43,8 @@ def known(table: Mapping[str, str]) -> list[str]:
 
 
 def _others(table: Mapping[str, str]) -> dict[str, str]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - costs a megabyte that built-in names need not pay
+
     prefix = "source." if table is SOURCES else "actuator."
     found = entry_points(group=GROUP)
     return {point.name.removeprefix(prefix): point.value for point in found if point.name.startswith(prefix)}

@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _tell(folder: Path, data: Path, say: Callable[[str, str], None]) -> "Tally":
-    from agent.demo.platform import Platform
     from agent.demo.story import Story
+    from agent.demo.subscriber import Platform
     from agent.demo.tally import Tally
     from agent.demo.world import open_world
 

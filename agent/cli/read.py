@@ -47,12 +47,11 @@ async def _rounds(config: "Config", options: argparse.Namespace) -> int:
 
 async def _round(config: "Config") -> list[dict[str, Any]]:
     """One row a sensor, from the agent if it runs, else from the ports themselves."""
-    from agent.control import ask
+    from agent.control import ask_any
 
-    if config.socket is not None:
-        answer = await asyncio.to_thread(ask, config.socket, "read")
-        if answer is not None:
-            return list(answer.get("sensors", [answer]))
+    answer = await asyncio.to_thread(ask_any, config.sockets, "read")
+    if answer is not None:
+        return list(answer.get("sensors", [answer]))
     from agent.sampling import open_sensors, read_all
 
     async with open_sensors(config) as sensors:

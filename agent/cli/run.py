@@ -19,8 +19,11 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    import faulthandler
     import logging
     import sys
+
+    faulthandler.enable()  # systemd's watchdog ends a stalled agent with SIGABRT: every thread's stack goes to the journal
 
     logging.basicConfig(
         level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr

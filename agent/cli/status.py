@@ -22,11 +22,11 @@ def run(options: argparse.Namespace) -> int:
     config = load_or_say(options.config, as_json=options.json)
     if config is None:
         return 2
-    from agent.control import ask
+    from agent.control import ask_any
 
-    answer = ask(config.socket, "status") if config.socket else None
+    answer = ask_any(config.sockets, "status")
     if answer is None or "error" in answer:
-        complain("status.no_agent", socket=config.socket)
+        complain("status.no_agent", socket=", ".join(map(str, config.sockets)))
         return 3
     if options.json:
         print_json(answer)

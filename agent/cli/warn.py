@@ -123,15 +123,15 @@ def make_keyset(options: argparse.Namespace) -> int:
 
 
 def sign_alert(options: argparse.Namespace) -> int:
-    from agent.issue import alert_from, load_keys, words_of
+    from agent.issue import WORDS, draft, load_keys
     from protocols.errors import ProtocolError
     from protocols.seal import carry, seal
     from protocols.seal_json import decode_sealed
 
     try:
         keys = load_keys(options.key)
-        given = {name: value for name, value in vars(options).items() if value is not None}
-        alert, text = alert_from(words_of(options.source) | given, int(time.time()))
+        given = {name: value for name, value in vars(options).items() if name in WORDS and value is not None}
+        alert, text = draft(options.source, given, int(time.time()))
         sealed = carry(seal(alert, keys), text)
     except (ProtocolError, ValueError, OSError) as wrong:
         complain("warn.alert", why=wrong)

@@ -16,6 +16,11 @@ from protocols.envelope import DEFAULT_ROOT, warning
 WAIT = 10.0  # seconds for the broker's answer
 
 
+def _at_once(_client: mqtt.Client, _data: Any, sock: Any) -> None:
+    """No waiting for company: what is measured is the station, not Nagle's algorithm."""
+    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+
 class Publisher:
     """Publishes retained warnings; used as a context."""
 
@@ -27,7 +32,7 @@ class Publisher:
         name = f"platform-{uuid.uuid4().hex[:8]}"
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=protocol)
         self._client.on_connect = self._on_connect
-        self._client.on_socket_open = lambda _client, _data, sock: sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        self._client.on_socket_open = _at_once
 
     def __enter__(self) -> Self:
         self._client.connect("127.0.0.1", self._port)

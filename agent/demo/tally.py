@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from buffer.reader import read_blocks
-
 from agent.demo.percentile import percentile
 from buffer.model import Lane
+from buffer.reader import Reader
 from protocols.columns import unpack
 
 
 def committed_readings(database: Path) -> int:
     """Readings in the telemetry lane of every log of this file."""
-    return sum(len(unpack(block.body).readings) for block in read_blocks(database) if block.lane is Lane.TELEMETRY)
+    with Reader(database) as reader:
+        return sum(len(unpack(block.body).readings) for block in reader.blocks(Lane.TELEMETRY))
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from agent.demo.authority import Authority
 from agent.demo.broker import DemoBroker
+from agent.demo.process import AgentProcess
 from drivers.simulated.link import FaultyLink
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.playback import PtyPlayer, surfrad_unit
@@ -100,36 +100,7 @@ class World:
     sirens: TcpBus
     board: RelayBoard
     authority: Authority
-    agent: asyncio.subprocess.Process | None = None
-    flash_bytes: int = 0
-
-    async def start_agent(self) -> None:
-        with (self.directory / "agent.log").open("ab") as log:
-            self.agent = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent.cli", "run", "--config", str(self.directory / "station.toml")),
-                stdout=log,
-                stderr=log,
-            )
-
-    async def end_agent(self, how: signal.Signals) -> None:
-        if self.agent is None or self.agent.returncode is not None:
-            return
-        self.flash_bytes += self._written()
-        self.agent.send_signal(how)
-        await self.agent.wait()
-
-    def _written(self) -> int:
-        """What the agent has sent to the storage layer so far: proc_pid_io(5)."""
-        with contextlib.suppress(OSError, ValueError):
-            assert self.agent is not None  # noqa: S101 - only called for a living one
-            for line in Path(f"/proc/{self.agent.pid}/io").read_text().splitlines():
-                if line.startswith("write_bytes"):
-                    return int(line.split()[1])
-        return 0
-
-    @property
-    def database(self) -> Path:
-        return self.directory / "state" / "buffer.db"
+    agent: AgentProcess
 
     def activations(self) -> list[float]:
         """When (monotonic) the siren's coil closed."""
@@ -158,14 +129,14 @@ async def open_world(directory: Path, data: Path) -> AsyncIterator[World]:
         met = await stack.enter_async_context(PtyBus([unit], baud=9600))
         wind = await stack.enter_async_context(PtyPlayer(DATA / "bundg_zeus_9.log"))
         sirens = await stack.enter_async_context(TcpBus([board]))
-        world = World(directory, broker, link, met, wind, sirens, board, Authority())
+        world = World(directory, broker, link, met, wind, sirens, board, Authority(), AgentProcess(directory))
         (directory / "keyset.cbor").write_bytes(world.authority.keyset())
         (directory / "station.toml").write_text(station_toml(world))
         os.chmod(directory / "station.toml", 0o600)  # noqa: PTH101
         try:
             yield world
         finally:
-            await world.end_agent(signal.SIGKILL)
+            await world.agent.end(signal.SIGKILL)
 
 
 async def until(what: Callable[[], bool], seconds: float) -> bool:
