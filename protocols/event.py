@@ -9,27 +9,35 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from protocols.errors import LocalError, RemoteError
+from protocols.errors import RemoteError
 from protocols.key import Key
 from protocols.parts import Wall
 
 VERSION = 1
 MAX_BODY = 64 * 1024  # bytes; as much as the largest message taken from outside
-# What the wire form adds; an event's own fields may not be called so.
+# What every stored body and the wire form have; a field of an event that is called so gets an underscore behind it.
 RESERVED = frozenset({"type", "boot", "at", "version", "station", "id", "kind", "floor", "time", "trusted"})
+MOST_TEXT = 4096  # characters of the fields where they cannot be written as they are
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str).encode
 
 
 def encode(kind: str, boot: bytes, at: int, fields: Mapping[str, Any]) -> bytes:
-    """The stored body. Fields are JSON values; a name that the wire form uses is refused."""
-    taken = RESERVED & fields.keys()
-    if taken:
-        raise LocalError("event.reserved", ", ".join(sorted(taken)))
+    """The stored body. Events are how faults are told, so that writing one never fails: fields that are no JSON, or too
+    long, are kept as text in `fields`.
+    """
+    head = {"type": kind, "boot": boot.hex(), "at": at}
     try:
-        return _encode({"type": kind, "boot": boot.hex(), "at": at, **fields}).encode()
-    except (TypeError, ValueError) as error:
-        raise LocalError("event.field", str(error)) from error
+        body = _encode(head | {_free(name): value for name, value in fields.items()}).encode()
+    except (TypeError, ValueError, RecursionError):
+        body = b""
+    if 0 < len(body) <= MAX_BODY // 2:  # the wire form adds its own, and a broker may take no more
+        return body
+    return _encode(head | {"fields": ascii(fields)[:MOST_TEXT]}).encode()
+
+
+def _free(name: str) -> str:
+    return f"{name}_" if name in RESERVED else name
 
 
 def decode(body: bytes) -> dict[str, Any]:
