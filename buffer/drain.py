@@ -10,7 +10,7 @@ from buffer.faults import Refused
 from buffer.intake import Entry, Intake
 from buffer.model import Block, Lane
 from buffer.ranges import Ranges
-from buffer.schema import KEEP, Row
+from buffer.schema import Row
 
 
 class Range(NamedTuple):
@@ -68,7 +68,7 @@ class Drain:
         held = self._held(wanted)
         stored = wanted._replace(last=held[0].number - 1) if held else wanted
         rows, whole = self._stored(stored, room)
-        blocks = [_block(row) for row in rows if row.sound]
+        blocks = [row.block for row in rows]
         if whole:
             blocks += [_held_block(wanted.log, entry) for entry in held]
         for block in blocks:
@@ -91,8 +91,9 @@ class Drain:
                 )
         except Refused:
             return [], True
-        self._account(wanted if whole else wanted._replace(last=rows[-1].last), rows)
-        return rows, whole
+        ours = [row for row in rows if row.sound and row.log.hex() == wanted.log]
+        self._account(wanted if whole else wanted._replace(last=rows[-1].last), ours)
+        return ours, whole
 
     def _held(self, wanted: Range) -> list[Entry]:
         if wanted.log != self._engine.log:
@@ -103,15 +104,11 @@ class Drain:
         """A number that should be here and is not, or fails its checksum, is unreadable from now on: nobody waits for it."""
         if self._salvaging():
             return
-        sound = Ranges((row.first, row.last) for row in rows if row.sound)
+        sound = Ranges((row.first, row.last) for row in rows)
         ledger, log, lane = self._engine.ledger, wanted.log, wanted.lane
         for low, high in sound.holes(wanted.first, wanted.last):
             if ledger.lose(log, lane, UNREADABLE, low, high):
                 self._engine.notices.lost("buffer.unreadable", log, lane, UNREADABLE, first=low, last=high)
-
-
-def _block(row: Row) -> Block:
-    return Block(row.log.hex(), row.lane, row.first, row.last, row.body, bool(row.flags & KEEP))
 
 
 def _held_block(log: str, entry: Entry) -> Block:

@@ -62,7 +62,7 @@ class Merger:
         with ledger.lock:
             done = [ledger.logs[log].book(LANE).done_on(route) for route in ledger.routes]
             holes = [sum(b - a + 1 for a, b in ranges.holes(row.first, row.last)) for ranges in done]
-        if not row.sound or any(0 < hole <= row.span for hole in holes):
+        if not row.sound or row.log.hex() != log or any(0 < hole <= row.span for hole in holes):
             return None
         return (row.flags, *(hole == 0 for hole in holes))
 

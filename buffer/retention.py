@@ -91,7 +91,7 @@ def _stored(shop: Shop, lane: Lane, reason: str) -> Iterator[Step]:
 
 def _thinnable(shop: Shop) -> Iterator[Step]:
     for book in _of(shop, Lane.TELEMETRY) if shop.swept is not None else ():
-        newest = book.last - (min(RECENT, book.last // 4) if book.log == shop.current else 0)
+        newest = book.last - (min(RECENT, (book.last - book.absent.count) // 4) if book.log == shop.current else 0)
         swept = (shop.swept or {}).get((book.log, book.lane), NOTHING)
         yield from _steps(Action.THIN, book, book.absent.holes(1, newest), swept, "space")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
-from buffer.model import Lane
+from buffer.model import Block, Lane
 
 APPLICATION_ID = 0x66656E67  # "feng", so that file(1) and salvage know whose file it is
 VERSION = 1
@@ -74,6 +74,10 @@ class Row(NamedTuple):
             )
         except (struct.error, TypeError, ValueError):  # a damaged file may hold any type in any column
             return False
+
+    @property
+    def block(self) -> Block:
+        return Block(self.log.hex(), self.lane, self.first, self.last, self.body, bool(self.flags & KEEP))
 
 
 def key_of(lane: int, ordinal: int, number: int) -> int:

@@ -45,16 +45,17 @@ def read_blocks(
     db: Database, lane: int, ordinal: int, first: int, last: int, *, max_bytes: int, max_blocks: int
 ) -> tuple[list[Row], bool]:
     """Blocks that touch first..last, ascending, and whether that is all of them. At least one, whatever its size."""
-    start = covering_key(db, lane, ordinal, first)
+    start, end = covering_key(db, lane, ordinal, first), key_of(lane, ordinal, last)
     cursor = db.execute(
         f"{SELECT} WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?",
-        (start, key_of(lane, ordinal, last), max_blocks + 1),
+        (start, end, max_blocks + 1),
     )
     rows: list[Row] = []
     size = 0
     try:
         for found in cursor:
             row = _believable(Row(*found))
+            start = _in_order(row.key, start, end)
             size += len(row.body)
             if len(rows) == max_blocks or (rows and size > max_bytes):
                 return rows, False
@@ -67,6 +68,13 @@ def read_blocks(
 def _believable(row: Row) -> Row:
     """A row that fails its checksum keeps its key and nothing else: its columns may hold anything."""
     return row if row.sound else Row(row.key, b"", 0, 0, -1, b"")
+
+
+def _in_order(key: int, start: int, end: int) -> int:
+    """The least key that may follow. Scribbled inner pages can lead a search to the wrong leaves."""
+    if not start <= key <= end:
+        raise sqlite3.DatabaseError("keys out of order")
+    return key + 1
 
 
 def _whole(value: object) -> int:
@@ -93,10 +101,13 @@ class Extent(NamedTuple):
 
 def read_extents(db: Database, lane: int, ordinal: int, first: int, last: int, *, most: int) -> list[Extent]:
     """Blocks that touch first..last, ascending."""
+    start, end = covering_key(db, lane, ordinal, first), key_of(lane, ordinal, last)
     rows = db.execute(
         "SELECT key, span, flags, length(body) FROM block WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?",
-        (covering_key(db, lane, ordinal, first), key_of(lane, ordinal, last), most),
+        (start, end, most),
     ).fetchall()
+    for key, *_ in rows:
+        start = _in_order(key, start, end)
     return [Extent(key, _whole(span), _whole(flags), _whole(size)) for key, span, flags, size in rows]
 
 

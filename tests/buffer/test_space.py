@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from buffer import disk, schema
+from buffer import disk, schema, tables
 from buffer.model import Lane, Options, RouteSpec, Shed
 from tests.buffer.support import Reports, accounted, everything, numbers, opened, put, thin, until
 
@@ -22,12 +22,12 @@ WORDS = b",".join([b"word%04d" % n for n in range(110)])  # about 1 kB that thin
 def at_rest(buffer):
     """The limits are kept and nothing is left to do."""
 
-    def quiet():
-        most = buffer._pruner.limit - buffer._pruner._quota(buffer._pruner.limit)
-        return buffer._pruner.used and buffer._pruner.used <= most
+    def look():
+        pruner = buffer._pruner
+        return tables.used_bytes(buffer._engine.db) <= pruner.limit - pruner._quota(pruner.limit) - pruner.limit // 32
 
-    until(quiet)
-    buffer.flush().result(10)
+    until(lambda: buffer._worker.ask(look).result(20))
+    buffer.flush().result(20)
 
 
 def gone(buffer, lane, log=None):

@@ -122,7 +122,7 @@ def present(buffer, log, lane):
         return set()
     blocks = buffer.history(log, lane, 1, 10**6, max_bytes=1 << 24).result(20)
     read = [(n, body) for b in blocks for n, body in zip(range(b.first, b.last + 1), b.body.split(b","), strict=True)]
-    assert all(body == body_of(log, lane, n) for n, body in read), "a number came back with another one's body"
+    assert [(log, lane, n, body) for n, body in read if body != body_of(log, lane, n)] == [], "somebody else's body"
     deleted = buffer._ledger.logs[log].book(lane).gone.get("history", ())
     return {n for n, _ in read} | {n for first, last in deleted for n in range(first, last + 1)}
 
