@@ -33,7 +33,7 @@ class Listener:
         self._host, self._port, self._root, self._keep = host, port, root, keep
         self._ready = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = lambda *_: self._client.subscribe(f"{root}/#", 1)
+        self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._on_message
 
@@ -57,6 +57,9 @@ class Listener:
         while not condition(self):
             assert time.monotonic() < deadline, f"did not come about: {self.numbers}"
             time.sleep(0.01)
+
+    def _on_connect(self, *_what: object) -> None:
+        self._client.subscribe(f"{self._root}/#", 1)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         now, payload = time.monotonic(), bytes(message.payload)
