@@ -173,10 +173,15 @@ class Bus:
         if request.function in READS:
             await self._outwait(unit)
         async with self._slot.at(priority):
-            port = await self._opened(priority)
-            await self._silence(port)
-            patience = self.patience if patience is None else patience
-            return await self._exchange(port, unit, request, patience + wire)
+            try:
+                port = await self._opened(priority)
+                await self._silence(port)
+                return await self._exchange(
+                    port, unit, request, (self.patience if patience is None else patience) + wire
+                )
+            except OSError:
+                self.log.count(unit, "port")
+                raise
 
     async def _exchange(self, port: "Port", unit: int, request: Request, patience: float) -> Reply:
         self._failed = True
@@ -191,7 +196,6 @@ class Bus:
             raise
         except OSError:
             self._drop()
-            self.log.count(unit, "port")
             raise
         self._answered(unit, "ok")
         return reply

@@ -79,6 +79,8 @@ def test_tcp_and_captures_end_in_an_error(tmp_path):
         assert await replay.read() + await replay.read() == b"abc" * 300
         with pytest.raises(OSError, match="ended"):
             await replay.read()
+        stream.close()
+        replay.close()
         for url in ("replay:none.log", "serial:///dev/nowhere", "sim:nobody", "rtu+tcp://x"):
             with pytest.raises(OSError, match=r"."):
                 await opened(url, tmp_path)
