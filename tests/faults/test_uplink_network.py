@@ -41,10 +41,13 @@ def play(tmp_path, buffer, fault, **changes):
             await fault(broker, proxy, uplink)
             await until(lambda: pending(buffer) == 0)
 
-    with Broker(tmp_path / "broker", persistence=True) as broker, Proxy("127.0.0.1", broker.port) as proxy:
-        with Listener(broker.port) as platform:
-            asyncio.run(main(broker, proxy))
-            platform.wait(lambda p: p.numbers.get((buffer.log, "telemetry")) == FULL)
+    with (
+        Broker(tmp_path / "broker", persistence=True) as broker,
+        Proxy("127.0.0.1", broker.port) as proxy,
+        Listener(broker.port) as platform,
+    ):
+        asyncio.run(main(broker, proxy))
+        platform.wait(lambda p: p.numbers.get((buffer.log, "telemetry")) == FULL)
 
 
 def test_reset(tmp_path, buffer):
@@ -130,10 +133,13 @@ def test_a_real_black_hole_is_noticed_with_data_in_flight(tmp_path, buffer):
             await until(lambda: pending(buffer) == 0)
             return noticed
 
-    with netns.Path(delay=0.02) as path, Broker(tmp_path / "broker", host=path.far, prefix=path.prefix) as broker:
-        with Listener(broker.port, path.far) as platform:
-            asyncio.run(main(path, broker))
-            platform.wait(lambda p: p.numbers.get((buffer.log, "telemetry")) == FULL)
+    with (
+        netns.Path(delay=0.02) as path,
+        Broker(tmp_path / "broker", host=path.far, prefix=path.prefix) as broker,
+        Listener(broker.port, path.far) as platform,
+    ):
+        asyncio.run(main(path, broker))
+        platform.wait(lambda p: p.numbers.get((buffer.log, "telemetry")) == FULL)
 
 
 @pytest.mark.parametrize(("delay", "loss"), [(0.3, 0.0), (0.05, 0.02)])
@@ -150,7 +156,8 @@ def test_a_long_and_a_lossy_path(tmp_path, buffer, delay, loss):
 
     with (
         netns.Path(delay=delay, loss=loss) as path,
-        Broker(tmp_path / "b", host=path.far, prefix=path.prefix) as broker,Listener(broker.port, path.far) as platform
+        Broker(tmp_path / "b", host=path.far, prefix=path.prefix) as broker,
+        Listener(broker.port, path.far) as platform,
     ):
         asyncio.run(main(path, broker))
         platform.wait(lambda p: p.numbers.get((buffer.log, "telemetry")) == FULL)
