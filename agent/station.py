@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, bodies
@@ -26,7 +26,7 @@ from buffer.store import Buffer
 from drivers.api import Actuator, Report
 
 if TYPE_CHECKING:
-    from agent.downlink import Command
+    from agent.commands import Commands
     from agent.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Station:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(close_buses, context)
             self.alerting = await self._open_alerting(stack)
+            self.commands: dict[str, Commands] = {}
             self.uplinks = [self._uplink(route, report) for route in config.routes]
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
             if config.socket is not None:
@@ -112,6 +113,7 @@ class Station:
             house.core("alerting", self.alerting.run)
         for uplink in self.uplinks:
             house.keep(f"route {uplink.name}", uplink.run)
+            house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
         house.core("clock", self._keep_time)
         house.core("buffer", self._watch_buffer)
         house.core("watchdog", self.watchdog.run)
@@ -198,26 +200,31 @@ class Station:
         return {"sensors": await read_all(self.sources)}
 
     def _uplink(self, route: RouteConfig, report: Report) -> "Uplink":
+        from agent.answering import commands_of
         from agent.downlink import Downlink
         from agent.uplink import Uplink
         from agent.uplink_encode import encoder
 
         config = self.config
+        encode = encoder(config.station.id, route.format, self.clock.wall)
+        commands = self.commands[route.name] = commands_of(
+            route, station=config.station.id, buffer=self.buffer, encode=encode, record=report, uplink=lambda: uplink
+        )
         downlink = Downlink(
             route.name,
             root=route.root,
             station=config.station.id,
             areas=config.station.areas,
             on_warning=self.alerting.submit if self.alerting is not None and route.warnings else None,
-            on_command=self._command if route.commands else None,
+            on_command=commands.take if route.commands else None,
             report=report,
         )
-        return Uplink(
+        uplink = Uplink(
             route,
             station=config.station.id,
             base=config.base,
             buffer=self.buffer,
-            encode=encoder(config.station.id, route.format, self.clock.wall),
+            encode=encode,
             clock=self.clock.read,
             status=lambda session: self.health.online(route, session, self._bearers(), self._warnings()),
             offline=self.health.offline,
@@ -225,11 +232,7 @@ class Station:
             random=random.random,
             downlink=downlink,
         )
-
-    def _command(self, command: "Command", done: Callable[[], None]) -> None:
-        """No verb is served yet: the platform is told so, and the broker keeps nothing."""
-        self.recorder.event("command.refused", {"verb": command.verb[:64], "reason": "unknown-verb"})
-        done()
+        return uplink
 
     def _warnings(self) -> Mapping[str, Any]:
         return self.alerting.status() if self.alerting is not None else {}
