@@ -21,12 +21,12 @@ CLOCK = int(Reason.CLOCK) << 4
 
 
 class Part(NamedTuple):
-    """One body: laid open (None: foreign or damaged), with the Unix ms of its rows and the numbers that rows begin."""
+    """One body: laid open (None: foreign or damaged), with the Unix ms of its rows, and what the first record of a row says."""
 
     body: bytes
     sheet: Sheet | None
     times: list[int]
-    begins: dict[int, int]
+    labels: dict[int, dict[str, int | str]]
 
 
 def parts(key: Key, bodies: Sequence[bytes], wall: Wall) -> list[Part]:
@@ -36,16 +36,19 @@ def parts(key: Key, bodies: Sequence[bytes], wall: Wall) -> list[Part]:
     first = key.first if holds == key.numbers else None
     found = []
     for body, sheet in zip(bodies, sheets, strict=True):
-        if sheet is None:
-            found.append(Part(body, None, [], {}))
-            continue
-        begins = {} if first is None else _begins(sheet, first)
-        first = None if first is None else first + len(sheet.counts)
-        moments = [wall(sheet.boot, at) for at in sheet.times]
-        trusted = [good for _, good in moments]
-        times = [max(ms, EARLIEST_MS) for ms, _ in moments]
-        found.append(Part(body, sheet if all(trusted) else _doubted(sheet, trusted), times, begins))
+        found.append(_dated(body, sheet, first, wall) if sheet else Part(body, None, [], {}))
+        first = first + len(sheet.counts) if sheet and first is not None else None
     return found
+
+
+def _dated(body: bytes, sheet: Sheet, first: int | None, wall: Wall) -> Part:
+    moments = [wall(sheet.boot, at) for at in sheet.times]
+    trusted = [good for _, good in moments]
+    times = [max(ms, EARLIEST_MS) for ms, _ in moments]
+    labels = {} if first is None else _numbers(sheet, first)
+    if all(trusted):
+        return Part(body, sheet, times, labels)
+    return Part(body, _doubted(sheet, trusted), times, _boot_times(sheet, labels))
 
 
 def _opened(body: bytes) -> Sheet | None:
@@ -58,10 +61,17 @@ def _opened(body: bytes) -> Sheet | None:
     return sheet
 
 
-def _begins(sheet: Sheet, first: int) -> dict[int, int]:
+def _numbers(sheet: Sheet, first: int) -> dict[int, dict[str, int | str]]:
     """Which row begins which number; a number with no rows left begins none."""
     rows = accumulate(sheet.counts, initial=0)
-    return {row: first + place for place, (row, count) in enumerate(zip(rows, sheet.counts, strict=False)) if count}
+    counted = enumerate(zip(rows, sheet.counts, strict=False))
+    return {row: {"number": first + place} for place, (row, count) in counted if count}
+
+
+def _boot_times(sheet: Sheet, labels: dict[int, dict[str, int | str]]) -> dict[int, dict[str, int | str]]:
+    """An untrusted wall time is corrected later by an anchor: so the boot time goes with it."""
+    boot = sheet.boot.hex()
+    return {row: labels.get(row, {}) | {"boot": boot, "at": at} for row, at in enumerate(sheet.times)}
 
 
 def _doubted(sheet: Sheet, trusted: list[bool]) -> Sheet:

@@ -3,7 +3,8 @@
 Knows packed bodies, units and the labels of a record. Wall time is handed in as a function and stands in every record as
 an absolute time. What the message says of itself stands in its first record under labels of our own, which a consumer
 that does not know them passes over (RFC 8428 §4.4): `version`, `id`, `floor`, `kind`. `number` says which number of the
-log begins with its record; `q` is the quality where it is not good. A body of another format, or one that is damaged, goes out untouched as the data value of one record.
+log begins with its record, `boot` and `at` its boot time where the wall time is not trusted; `q` is the quality where it is
+not good. A body of another format, or one that is damaged, goes out untouched as the data value of one record.
 """
 
 import json
@@ -28,13 +29,14 @@ BASE_NAME = "urn:fengsui:{}/"
 FOREIGN = "packed/{}"  # name of a record with a whole body; no series can be called so
 CBOR_LABELS = {"bn": -2, "n": 0, "u": 1, "v": 2, "t": 6, "vd": 8}  # RFC 8428 §6; all others keep their text
 _TIME = "\0"  # where a row's time goes in its template; no printable name holds it
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 REMEMBERED_TEXTS = 8192  # numbers of one scale with their text, 1 MB; forgotten all at once when full
 
 
 def encode_json(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
     """One message for bodies that follow each other: `key` covers the numbers of all, `floor` is the lowest still pending."""
     text = "".join([_json(part) for part in parts(key, bodies, wall)])
-    head = json.dumps(_about(key, floor, kind), separators=(",", ":"))
+    head = _compact(_about(key, floor, kind))
     return f"[{head[:-1]},{text[2:]}]".encode()
 
 
@@ -61,7 +63,7 @@ def _foreign(body: bytes) -> str:
 
 def _json(part: Part) -> str:
     """The records of a body, each after a comma."""
-    body, sheet, times, begins = part
+    body, sheet, times, labels = part
     if sheet is None:
         octets = urlsafe_b64encode(body).rstrip(b"=").decode()
         return f',{{"n":"{_foreign(body)}","vd":"{octets}"}}'
@@ -75,8 +77,8 @@ def _json(part: Part) -> str:
         templates[shape].replace(_TIME, f"{ms // 1000}.{ms % 1000:03d}") % tuple(map(next, rows[shape]))
         for shape, ms in zip(sheet.order, times, strict=True)
     ]
-    for row, number in begins.items():
-        texts[row] = f',{{"number":{number},{texts[row][2:]}'
+    for row, said in labels.items():
+        texts[row] = f",{{{json.dumps(said, separators=(',', ':'))[1:-1]},{texts[row][2:]}"
     return "".join(texts)
 
 
@@ -84,7 +86,7 @@ def _json(part: Part) -> str:
 def _templates(table: Table) -> list[str]:
     records = []
     for name, code in table.series:
-        start = json.dumps({"n": name, "u": units.outside(code)[0]}, separators=(",", ":"))[:-1]
+        start = _compact({"n": name, "u": units.outside(code)[0]})[:-1]
         records.append("," + start.replace("%", "%%") + f',"t":{_TIME},"v":%s}}')
     return ["".join([records[index] for index in shape]) for shape in table.shapes]
 
@@ -132,13 +134,13 @@ def _decimal(number: int, point: int) -> str:
 
 
 def _records(part: Part) -> Iterator[dict[str, Any]]:
-    body, sheet, times, begins = part
+    body, sheet, times, labels = part
     if sheet is None:
         yield {"n": _foreign(body), "vd": body}
         return
     cells = [_cells(sheet, index) for index in range(len(sheet.columns))]
     for row, (shape, ms) in enumerate(zip(sheet.order, times, strict=True)):
-        head = {"number": begins[row]} if row in begins else {}
+        head: dict[str, Any] = dict(labels.get(row, {}))
         for index in sheet.table.shapes[shape]:
             name, code = sheet.table.series[index]
             value, quality = next(cells[index])
