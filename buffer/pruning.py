@@ -6,7 +6,7 @@ from contextlib import suppress
 from buffer import disk, retention, tables
 from buffer.book import HISTORY, UNREADABLE
 from buffer.engine import Engine
-from buffer.faults import Refused
+from buffer.faults import Fault, Refused
 from buffer.model import Lane, Thin
 from buffer.ranges import Ranges
 from buffer.retention import Action, Shop, Step
@@ -95,7 +95,7 @@ class Pruner:
             return False
         with ledger.lock:
             oldest = min(ledger.logs.values(), key=lambda log: log.ordinal)
-            empty = not any(book.bytes for book in oldest.books.values())
+            empty = not any(any(book.stored()) for book in oldest.books.values())
         if not empty:
             return self._take(retention.for_history, only=oldest.id)
         with self._engine.transaction(states=True) as db:
@@ -165,19 +165,25 @@ class Pruner:
         mine.update(ranges.within(step.first, reached))
 
     def _delete(self, step: Step, going: Sequence[Extent], missing: Sequence[tuple[int, int]]) -> None:
-        keys = [extent.key for extent in going]
         try:
             with self._engine.transaction(states=True) as db:
-                tables.delete_blocks(db, [*keys, *self._orphans])
-                for extent in going:
-                    self._lose(step, step.reason, extent.first, extent.last, extent.size)
-                for first, last in missing:
-                    self._lose(step, HISTORY if step.reason == HISTORY else UNREADABLE, first, last, 0)
+                tables.delete_blocks(db, [*self._orphans, *(extent.key for extent in going)])
+                self._account(step, going, missing)
         except Refused:
-            self._orphans.extend(keys)
-            raise
+            if self._engine.fault is not Fault.FULL or not self._orphans:
+                raise
+            with self._engine.transaction(states=False) as db:  # no room for the accounts: they go with the next commit
+                tables.delete_blocks(db, self._orphans)
         self._orphans.clear()
-        self._engine.frames += len(keys)
+        self._engine.frames += len(going)
+
+    def _account(self, step: Step, going: Sequence[Extent], missing: Sequence[tuple[int, int]]) -> None:
+        """The ledger does not roll back. Should the commit fail, these rows are orphans, and deleted with the next."""
+        self._orphans.extend(extent.key for extent in going)
+        for extent in going:
+            self._lose(step, step.reason, extent.first, extent.last, extent.size)
+        for first, last in missing:
+            self._lose(step, HISTORY if step.reason == HISTORY else UNREADABLE, first, last, 0)
         if self._dropping_telemetry(step):
             self._dropped += sum(extent.size for extent in going)
             if self._dropped > self.limit // 4:  # so much is new that thinning is worth another look

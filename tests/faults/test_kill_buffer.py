@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from buffer.model import Lane, Options, RouteSpec
+from buffer.pruning import LOGS_KEPT
 from buffer.store import Buffer
 from tests.support.scale import count
 
@@ -75,6 +76,9 @@ def check(path, safe):
         assert buffer.log not in {log for log, _ in safe}
         assert set(buffer.stats().gone) <= {"history", "space"}
         for (log, lane), last in safe.items():
+            if log not in buffer._ledger.logs:  # all settled, all deleted, and a thousand starts ago
+                assert len(buffer._ledger.logs) >= LOGS_KEPT
+                continue
             book = buffer._ledger.logs[log].book(lane)
             assert book.last >= last
             stored = set()
