@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from agent.clock import SOURCES
-from agent.collect import Finding, collect
+from agent.finding import Finding
 from agent.plans import load as load_plans
 from agent.route import RouteConfig
 from agent.say import LANGUAGES
@@ -24,8 +24,10 @@ from drivers.actuators.patterns import shipped
 from drivers.actuators.relay import RelayConfig, conflicts
 from drivers.api import Context, Factory, Problem
 from drivers.bus import BusConfig, check_bus
+from drivers.collect import collect
 from drivers.values import Duration, Size
 from protocols.envelope import is_area, is_station
+from protocols.errors import ProtocolError
 
 T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
@@ -292,7 +294,7 @@ def _series(config: Config, context: Context) -> Iterator[Problem]:
     for sensor in config.sensors:
         try:
             names = list(sensor.factory.create(sensor.config, context).series)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, ProtocolError):
             continue  # its own check has said why
         for name in names:
             if name in owner:

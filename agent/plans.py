@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from agent.collect import collect
 from drivers.api import Problem
+from drivers.collect import collect
 from protocols.alert import displayable
 from protocols.codes import family
 

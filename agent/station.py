@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 import signal
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Seconds one thread may keep the interpreter from another (5 ms by default): the buffer's thread packs and merges, and
+# a warning passes between threads several times on its way to the siren.
+SWITCH = 0.0005
 CLOCK_LOOKS = 5.0  # seconds between looks at the clock; a step is an anchor, and an anchor is an event
 READY_PATIENCE, READY_LOOKS = 10.0, 0.05  # seconds
 ALERTING_PATIENCE = 90.0  # seconds; its loop comes round every 30
@@ -44,6 +48,7 @@ def main(config: Config) -> int:
     """Run the station until SIGTERM or SIGINT; the exit code."""
     from agent.say import say
 
+    sys.setswitchinterval(SWITCH)
     try:
         asyncio.run(Station(config).run())
     except CoreFault as fault:

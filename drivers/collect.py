@@ -4,7 +4,6 @@ msgspec stops at the first error; an operator at the end of a track wants all of
 own, into nested tables and lists of tables too, and each problem says under which key.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -67,6 +66,8 @@ def _is_table(kind: Any) -> bool:
 
 
 def _unknown(key: str, at: str, fields: Mapping[str, Any]) -> Problem:
+    import difflib  # noqa: PLC0415 - only where there is a mistake
+
     near = difflib.get_close_matches(key, fields, n=1)
     if near:
         return Problem(at + key, "config.unknown_key_near", {"near": near[0]})

@@ -7,8 +7,8 @@ from agent.cli.common import load_or_say, print_json, with_config, with_json
 from drivers.values import Duration, Size
 
 if TYPE_CHECKING:
-    from agent.collect import Finding
     from agent.config import Config
+    from agent.finding import Finding
 
 
 def add(verbs: Any) -> None:
@@ -61,7 +61,7 @@ def in_force(config: "Config") -> dict[str, Any]:
 
 def advice(config: "Config") -> "list[Finding]":
     """What will work and is still worth a sentence."""
-    from agent.collect import Finding
+    from agent.finding import Finding
 
     return [
         Finding(str(config.file), f"route {route.name}", problem)

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from agent.collect import Finding, collect
+from agent.finding import Finding
+from drivers.collect import collect
 from drivers.values import Duration, Size
 
 
