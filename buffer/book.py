@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from buffer.model import Lane, Pending
 from buffer.ranges import Ranges
+from buffer.schema import MOST_NUMBER
 
 HISTORY = "history"  # settled by all who wanted it, and deleted since: gone, but nothing was lost
 UNREADABLE = "unreadable"  # damaged on disk
@@ -99,12 +100,19 @@ class Book:
     @classmethod
     def from_json(cls, log: str, ordinal: int, lane: Lane, fields: dict[str, Any]) -> Self:
         """Whatever is wrong with `fields` comes out as ValueError, TypeError or KeyError."""
-        book = cls(log, ordinal, lane, int(fields["last"]), int(fields["bytes"]), int(fields["merged"]))
+        last, size, merged = (_bounded(fields[name]) for name in ("last", "bytes", "merged"))
+        book = cls(log, ordinal, lane, last, size, merged)
         book.settled = _decoded(fields["settled"])
         book.gone = _decoded(fields["gone"])
         for ranges in book.gone.values():
             book.absent.update(ranges)
         return book
+
+
+def _bounded(number: Any) -> int:
+    if not isinstance(number, int) or not 0 <= number <= MOST_NUMBER:
+        raise ValueError("a number out of bounds")
+    return number
 
 
 def _decoded(sets: dict[str, str]) -> dict[str, Ranges]:
