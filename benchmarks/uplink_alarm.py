@@ -14,7 +14,7 @@ GAP = 0.1  # seconds between alarms
 MEGABIT = 125_000.0  # bytes per second
 
 
-async def _alarms(store: Store, host: str, port: int, form: str, top_up: int) -> tuple[float, float]:
+async def _alarms(store: Store, host: str, port: int, form: str) -> tuple[float, float]:
     """Share of the time in which a backlog was waiting, and payload bytes per second."""
     uplink = make(store, host, port, form)
     waiting = looks = 0
@@ -23,8 +23,6 @@ async def _alarms(store: Store, host: str, port: int, form: str, top_up: int) ->
         began, bytes_then = time.monotonic(), uplink.counts.payload_bytes
         while time.monotonic() - began < SPELL:
             store.alarm()
-            if store.pending() < top_up // 2:
-                await asyncio.to_thread(store.add, top_up)
             waiting += store.pending() > 0
             looks += 1
             await asyncio.sleep(GAP)
@@ -39,7 +37,7 @@ def _latency(form: str, *, rate: float = 0.0, readings: int) -> tuple[float, flo
         store = Store(directory, readings)
         if not rate:
             with platform(directory) as (broker, ears):
-                busy, used = asyncio.run(_alarms(store, broker.host, broker.port, form, readings))
+                busy, used = asyncio.run(_alarms(store, broker.host, broker.port, form))
                 time.sleep(1.0)
                 p99 = percentile(ears.alarms(), 0.99)
         else:
@@ -47,7 +45,7 @@ def _latency(form: str, *, rate: float = 0.0, readings: int) -> tuple[float, flo
                 netns.Path(delay=0.02, rate=rate) as path,
                 platform(directory, path.far, path.prefix) as (broker, ears),
             ):
-                busy, used = asyncio.run(_alarms(store, broker.host, broker.port, form, readings))
+                busy, used = asyncio.run(_alarms(store, broker.host, broker.port, form))
                 time.sleep(2.0)
                 p99 = percentile(ears.alarms(), 0.99)
         store.buffer.close()
@@ -57,15 +55,13 @@ def _latency(form: str, *, rate: float = 0.0, readings: int) -> tuple[float, flo
 @measures(
     3,
     Figure("alarm appended → broker during drain, loopback, JSON, p99", "ms", "≤ 40"),
-    Figure("alarm appended → broker during drain, loopback, packed, p99", "ms", "≤ 40"),
-    Figure("share of the spell spent draining, JSON", "%", "reported"),
+    Figure("share of the spell spent draining, JSON", "%", "100"),
 )
 def alarm_loopback() -> Measured:
-    json_p99, busy, _ = _latency("json", readings=8_000_000)
-    packed_p99, _, _ = _latency("packed", readings=12_000_000)
+    """JSON, because its encoding is what holds the loop; packed would need a billion readings for the spell."""
+    p99, busy, _ = _latency("json", readings=45_000_000)
     return {
-        "alarm appended → broker during drain, loopback, JSON, p99": json_p99,
-        "alarm appended → broker during drain, loopback, packed, p99": packed_p99,
+        "alarm appended → broker during drain, loopback, JSON, p99": p99,
         "share of the spell spent draining, JSON": busy * 100,
     }
 

@@ -25,6 +25,7 @@ BOOT = b"benchrun"
 NOW = 1_795_000_000  # Unix seconds
 SERIES, INSTANTS = 20, 60
 IN_BLOCK = SERIES * INSTANTS
+AT_ONCE = 1000  # blocks appended without waiting for the disk: well below what the buffer holds in memory
 
 
 def wall(_boot: bytes, at: int) -> tuple[int, bool]:
@@ -53,13 +54,13 @@ class Store:
     def __init__(self, directory: Path, readings: int) -> None:
         self.buffer = Buffer.open(directory / "buffer.db", routes=[RouteSpec("p")])
         self._bodies = weather(50)
-        self.readings = 0
         self.add(readings)
 
     def add(self, readings: int) -> None:
         for number in range(-(-readings // IN_BLOCK)):
             self.buffer.append(Lane.TELEMETRY, self._bodies[number % len(self._bodies)])
-            self.readings += IN_BLOCK
+            if number % AT_ONCE == 0:
+                self.buffer.flush().result(120)
         self.buffer.flush().result(120)
 
     def pending(self) -> int:
