@@ -70,7 +70,12 @@ class Health:
         self.sources, self.actuators = sources, actuators
 
     def online(
-        self, route: RouteConfig, session: str, bearers: Mapping[str, Any], warnings: Mapping[str, Any]
+        self,
+        route: RouteConfig,
+        session: str,
+        bearers: Mapping[str, Any],
+        warnings: Mapping[str, Any],
+        key: str = "",
     ) -> bytes:
         """The retained status: small enough for a metered link; `next_by` says until when the next one comes."""
         body = self._head("online", session, route.status_interval * LATE) | {
@@ -85,6 +90,7 @@ class Health:
             },
             "flash_bytes_per_reading": self.flash_per_reading(),
             "versions": {"fengsui": __version__},
+            "key": key,
         }
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agent.audit import Audit
 from agent.holdings import Held, Holdings, Lane, checked, lane_of
 from buffer.ranges import Ranges
 from protocols import envelope, event, record, resend
@@ -59,6 +60,7 @@ class Tracker:
     ) -> None:
         self.root, self._now = root, now
         self.holdings = Holdings(whole=whole)
+        self.audit = Audit(self.holdings)
         self.messages = 0
         self.repeated = 0  # messages dropped whole, because every number was held
         self.duplicates = 0  # readings and events delivered again and dropped
@@ -90,8 +92,15 @@ class Tracker:
         return self._readings[station]
 
     def complete(self, station: str | None = None) -> bool:
-        """No number below a floor is missing."""
-        return next(self.holdings.holes(station), None) is None
+        """No number below a floor is missing, nor any of a closed log that the station has accounted for."""
+        return next(self.missing(station), None) is None
+
+    def missing(self, station: str | None = None) -> Iterator[tuple[Lane, Ranges]]:
+        """What to ask for: holes, and what accounts show beyond them."""
+        found = dict(self.holdings.holes(station))
+        for lane, short in self.audit.missing(station):
+            found[lane] = Ranges(sorted([*found.get(lane, ()), *short]))
+        return iter(found.items())
 
     def silent(self) -> list[str]:
         """Stations that have not been heard for three of their status periods."""
@@ -99,9 +108,9 @@ class Tracker:
         return [name for name, sign in self._signs.items() if sign.allowed and now - sign.heard > sign.allowed]
 
     def requests(self) -> Iterator[tuple[str, bytes]]:
-        """Topic and payload of the commands that ask for every hole again."""
+        """Topic and payload of the commands that ask for everything that is missing again."""
         wanted: dict[str, list[Key]] = {}
-        for lane, missing in self.holdings.holes():
+        for lane, missing in self.missing():
             wanted.setdefault(lane.station, []).extend(Key(*lane, first, last) for first, last in missing)
         for station, keys in wanted.items():
             topic = envelope.command(self.root, station, resend.VERB)
@@ -110,10 +119,11 @@ class Tracker:
 
     def summary(self) -> dict[str, Any]:
         """All of it as one JSON object."""
-        holes = [lane._asdict() | {"holes": _text(missing)} for lane, missing in self.holdings.holes()]
+        holes = [lane._asdict() | {"holes": _text(missing)} for lane, missing in self.missing()]
         return {
             "complete": not holes,
             "holes": holes,
+            "audit": self.audit.summary(),
             "silent": self.silent(),
             "readings": self._readings.total(),
             "events": self._events.total(),
@@ -127,7 +137,7 @@ class Tracker:
 
     def save(self) -> bytes:
         """What must survive a restart of the subscriber."""
-        return json.dumps({"version": STATE_VERSION, "lanes": self.holdings.save()}).encode()
+        return json.dumps({"version": STATE_VERSION, "lanes": self.holdings.save(), **self.audit.save()}).encode()
 
     def load(self, state: bytes) -> None:
         """What `save` wrote; ValueError for anything else."""
@@ -136,6 +146,7 @@ class Tracker:
             if found["version"] != STATE_VERSION:
                 raise ValueError(f"version {found['version']}")
             self.holdings.load(found["lanes"])
+            self.audit.load(found)
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"not a subscriber's state: {error}") from error
 
@@ -182,6 +193,7 @@ class Tracker:
         self._events[station] += 1
         if found["type"] in GONE:
             self._take_loss(station, found)
+        self.audit.take(station, found)
         yield Item("event", station, found)
 
     def _take_loss(self, station: str, found: Mapping[str, Any]) -> None:
@@ -199,6 +211,7 @@ class Tracker:
         found = _object(payload)
         if found.get("station") != station or not isinstance(found.get("status"), str):
             raise RemoteError("status.shape", "station and status are wanted")
+        self.audit.see_key(station, found.get("key"))
         sign = self._sign(station)
         sign.status = found["status"]
         sign.allowed = _allowed(found) or sign.allowed

@@ -39,7 +39,6 @@ LATER = "later"  # time or the data plan did not allow it: ask again
 LINK = "link"
 REFUSED = "refused"  # the broker would not take it
 BROKEN = "unencodable"
-FINAL = frozenset({UNKNOWN, DELETED})  # and every reason of the buffer's own: asking again will not bring them
 
 
 class Store(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, bodies
+from agent.accounting import Accounting, known_key
 from agent.alerting import Alerting
 from agent.clock import Clock
 from agent.config import Config
@@ -91,6 +92,9 @@ class Station:
         self.sources = sources_of(config, context)
         self.actuators: list[Actuator] = [one.factory.create(one.config, context) for one in config.actuators]
         self.health = Health(config.station.id, buffer, self.clock, self.recorder, self.sources, self.actuators)
+        self.accounting = Accounting(
+            config.station.id, config.state, buffer=buffer, clock=self.clock, recorder=self.recorder
+        )
         self.watchdog = Watchdog(self.notifier, describe=self._one_line, report=report)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(close_buses, context)
@@ -119,6 +123,7 @@ class Station:
         for uplink in self.uplinks:
             house.keep(f"route {uplink.name}", uplink.run)
             house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
+        house.keep("accounts", self.accounting.run)
         house.core("clock", self._keep_time)
         house.core("buffer", self._watch_buffer)
         house.core("watchdog", self.watchdog.run)
@@ -183,6 +188,7 @@ class Station:
             "station.started",
             {
                 "software": __version__,
+                "key": known_key(config.state),
                 "sensors": [source.name for source in self.sources],
                 "actuators": [actuator.name for actuator in self.actuators],
                 "routes": [route.name for route in config.routes],
@@ -231,7 +237,9 @@ class Station:
             buffer=self.buffer,
             encode=encode,
             clock=self.clock.read,
-            status=lambda session: self.health.online(route, session, self._bearers(), self._warnings()),
+            status=lambda session: self.health.online(
+                route, session, self._bearers(), self._warnings(), self.accounting.key
+            ),
             offline=self.health.offline,
             report=report,
             random=random.random,
