@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
 
@@ -212,7 +211,7 @@ def test_told_to_stop_it_commits_what_it_took_and_leaves_no_socket(tmp_path, bro
             assert await site.agent.end(signal.SIGTERM) == 0
             assert len(site.stored()) >= looks  # each look that was answered is in the file
             assert not site.agent.control.exists()
-            assert os.listdir(site.folder / "state")
+            assert site.agent.database.exists()
 
     asyncio.run(story())
 

@@ -124,6 +124,7 @@ class Site:
 
     def __init__(self, folder: Path, root: str, url: str) -> None:
         self.folder, self.root, self.id = folder, root, "s1"
+        folder.mkdir(parents=True, exist_ok=True)
         self.authority = Authority()
         self.agent = AgentProcess(folder)
         self.platform: Platform
@@ -259,7 +260,6 @@ async def station(
     """A site whose platform is on the broker at `port`, and whose agent reaches it there or `through` another port."""
     root = f"t{uuid.uuid4().hex[:8]}/1"
     site = Site(folder, root, f"mqtt://127.0.0.1:{through or port}")
-    folder.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
         site.platform = stack.enter_context(Platform(port, root))
         site.gauge = Gauge()
