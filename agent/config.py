@@ -106,6 +106,11 @@ class Config:
         return self.base / name
 
     @property
+    def profiles(self) -> tuple[Path, ...]:
+        """Where a station keeps profiles of devices that are not shipped: beside the file, and found before the shipped."""
+        return (self.base / "profiles",)
+
+    @property
     def state(self) -> Path:
         """Where the station keeps what must survive: configured, else systemd's StateDirectory=, else beside the file."""
         return self.base / (self.station.state or os.environ.get("STATE_DIRECTORY") or "state")
@@ -243,7 +248,8 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     yield "warnings", _warnings(config)
     for route in config.routes:
         yield f"route {route.name}", route.check(config.base)
-    context = Context(config.base, lambda _kind, _fields: None, {bus.name: bus for bus in config.buses})
+    buses = {bus.name: bus for bus in config.buses}
+    context = Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles)
     for bus in config.buses:
         yield f"bus {bus.name}", check_bus(bus, context)
     for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:

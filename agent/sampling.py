@@ -16,7 +16,8 @@ from protocols.reading import Reading
 
 def context_of(config: Config, report: Report) -> Context:
     """What the station's drivers are given; its buses are made here, and opened when first used."""
-    return Context(config.base, report, {bus.name: Bus(bus, report) for bus in config.buses})
+    buses = {bus.name: Bus(bus, report) for bus in config.buses}
+    return Context(config.base, report, buses, profiles=config.profiles)
 
 
 def sources_of(config: Config, context: Context) -> list[Source]:
