@@ -88,7 +88,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What an actuator is asked to do: `pattern` a named siren signal, `text` what a display shows (never unescaped)."""
+    """What an actuator is asked to do: `pattern` a named signal, `text` what is shown or spoken (never unescaped).
+
+    A voice says it `repeat` times: the recorded `clips` one after the other if all of them are there, else the text.
+    """
 
     kind: str  # "siren" | "display" | "voice" | "lamp"
     pattern: str = ""
@@ -96,6 +99,8 @@ class Action:
     level: str = ""  # "red" | "orange" | "yellow" | "blue"; "" where none is meant
     exercise: bool = False
     key: str = ""  # whose action this is (the alert's identity), for evidence and logs
+    clips: tuple[str, ...] = ()
+    repeat: int = 1
 
 
 class Actuator(Protocol):

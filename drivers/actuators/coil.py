@@ -38,6 +38,10 @@ class Coil:
         coils = await self._bus.read_coils(self._unit, self.address, 1, self._patience, Priority.ACTUATOR)
         return coils[0]
 
+    def seen_open(self, now: float) -> None:
+        """It was read back open although it was to hold: nothing runs any more."""
+        self.lease.released(now)
+
     async def _arm(self, units: int) -> None:
         if self._shot.function == WRITE_REGISTERS:
             values = (*self._shot.words, units)

@@ -5,9 +5,10 @@ that; when the agent dies, nobody asks, and the board opens it. What is heard is
 activation and per hour, whoever asks.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -36,13 +37,39 @@ class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     board: str
     unit: int = 1
     channel: int = 1
-    kind: str = "siren"
+    kind: Literal["siren", "lamp"] = "siren"
     shot: Duration = Duration(3.0)
     timeout: Duration = Duration(0.3)
     max_on: Duration = Duration(180.0)
     max_on_per_hour: Duration = Duration(600.0)
     shared: bool = False
     patterns: dict[str, Pattern] = {}
+
+
+class Timing(Protocol):
+    """What a relay of any make is told: see `RelayConfig`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def shot(self) -> float: ...
+    @property
+    def max_on(self) -> float: ...
+    @property
+    def max_on_per_hour(self) -> float: ...
+
+
+class Switch(Protocol):
+    """What closes for a while and opens by itself, whatever becomes of us: a board's relay (`coil`), a pin (`pin`)."""
+
+    @property
+    def address(self) -> int: ...
+    async def hold(self, now: float, seconds: float, *, fresh: bool) -> None: ...
+    async def release(self, now: float) -> None: ...
+    async def closed(self) -> bool: ...
+    def seen_open(self, now: float) -> None: ...
 
 
 class _Turn(Turn):
@@ -57,10 +84,10 @@ class _Turn(Turn):
 class Relay:
     """The actuator. One performance at a time; a new one takes over without a gap."""
 
-    def __init__(self, config: RelayConfig, coil: Coil, known: Mapping[str, Pattern], now: Monotonic) -> None:
+    def __init__(self, config: Timing, coil: Switch, known: Mapping[str, Pattern], now: Monotonic) -> None:
         self.name, self.kind = config.name, config.kind
         self._config, self._coil, self._patterns, self._now = config, coil, known, now
-        self._allowance = Allowance(config.max_on, config.max_on_per_hour)
+        self._allowance = allowance_of(config)
         self._turn: _Turn | None = None
         self._last: dict[str, Any] = {}
         self._state = "unknown"
@@ -143,7 +170,7 @@ class Relay:
             return False
         if not closed:
             turn.facts["mismatches"] += 1
-            self._coil.lease.released(self._now())
+            self._coil.seen_open(self._now())
             turn.tell(Verdict.FAILED, "relay_readback", {"coil": False, "address": self._coil.address})
             return False
         self._state = "up"
@@ -199,6 +226,12 @@ class Relay:
         return outcome
 
 
+def allowance_of(config: Timing) -> Allowance:
+    """A lamp may stand as long as its warning: nobody tires of it, and no motor burns."""
+    endless = config.kind == "lamp"
+    return Allowance(math.inf, math.inf) if endless else Allowance(config.max_on, config.max_on_per_hour)
+
+
 def _why(wrong: Exception) -> tuple[str, dict[str, Any]]:
     """A refusal by the board (wrong profile, no such relay) is another errand for the technician than silence."""
     reason = "relay_refused" if isinstance(wrong, Refused) else "relay_no_answer"
@@ -238,13 +271,20 @@ def check(config: RelayConfig, context: Context) -> Iterable[Problem]:
 def _ranges(config: RelayConfig, board: Board) -> Iterable[Problem]:
     if not 1 <= config.channel <= board.channels:
         yield Problem("channel", "actuator.channel", {"channel": config.channel, "most": board.channels})
-    # 5 s of silence is promised after the agent's death; a board's timer and the last write have their own delays.
-    longest = min(4.5, board.longest())
-    if not 0.6 <= config.shot <= longest:
-        yield Problem("shot", "actuator.shot", {"shot": float(config.shot), "least": 0.6, "most": longest})
+    yield from limits(config, board.longest())
     # Three requests (off, arm, look) must fit between two re-arms, or the relay would drop out between them.
     if not 0.02 <= config.timeout <= config.shot / 3:
         yield Problem("timeout", "actuator.timeout", {"timeout": float(config.timeout), "most": config.shot / 3})
+
+
+def limits(config: Timing, longest: float = math.inf) -> Iterable[Problem]:
+    """What is wrong with the times of a relay whose own timer runs `longest` seconds at most.
+
+    5 s of silence is promised after the agent's death; a timer and the last write have their own delays.
+    """
+    most = min(4.5, longest)
+    if not 0.6 <= config.shot <= most:
+        yield Problem("shot", "actuator.shot", {"shot": float(config.shot), "least": 0.6, "most": most})
     if not 1 <= config.max_on <= 600:
         yield Problem("max_on", "actuator.max_on", {"max_on": float(config.max_on), "most": 600})
     if not config.max_on <= config.max_on_per_hour <= 3600:

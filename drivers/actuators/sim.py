@@ -99,7 +99,7 @@ class Sim:
 
     def _note(self, action: Action) -> None:
         entry = {"at": boot_ms(), "monotonic": time.monotonic(), "actuator": self.name, "on": self._on}
-        self.log.append(entry | msgspec.to_builtins(action))
+        self.log.append(entry | msgspec.to_builtins(action) | {"clips": list(action.clips)})
         if self._file is not None:
             self._write(self._file, self.log[-1])
 

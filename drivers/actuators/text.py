@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from drivers import address as addresses
-from drivers.actuators.turn import Over, Started, Turn
+from drivers.actuators.standing import Standing
 from drivers.address import Address
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
 from drivers.stream import Stream, open_stream
@@ -22,7 +22,6 @@ from protocols.alert import displayable
 
 SCHEMES = ("serial", "tcp")
 WRITE_TIMEOUT = 5.0  # seconds: 500 characters of GB 18030 at 2400 baud take 4.2
-RETRY = 1.0  # seconds after a line that could not be opened or written, doubled up to the refresh
 
 
 class TextConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -38,55 +37,34 @@ class TextConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     most: int = 500
 
 
-class Text:
+class Text(Standing):
     def __init__(self, config: TextConfig, address: Address, now: Callable[[], float] = time.monotonic) -> None:
-        self.name, self.kind = config.name, config.kind
-        self._config, self._address, self._now = config, address, now
+        super().__init__(config.name, config.kind, config.refresh, now)
+        self._config, self._address = config, address
         self._stream: Stream | None = None
         self._line = asyncio.Lock()  # two performances change over: their bytes must not mix
-        self._turn: Turn | None = None
-        self._state, self._written = "unknown", 0
+        self._written = 0
 
-    async def perform(self, action: Action, until: float, started: Started) -> Outcome:
-        self._end_turn("replaced")
-        turn = self._turn = Turn(action, started, self._now())
-        try:
-            await self._show(turn, self._encoded(action.text), until)
-        except Over:
-            return self._result(turn)
-        except BaseException:  # cancelled, or a bug: nothing stale may stay on the display
-            await self._finish(turn)
-            raise
-        await self._finish(turn)
-        return self._result(turn)
+    def status(self) -> Mapping[str, Any]:
+        return {**super().status(), "bytes": self._written}
 
-    async def silence(self) -> Outcome:
-        self._end_turn("silenced")
-        return await self._clear()
+    async def _show(self, action: Action, _until: float) -> Outcome:
+        return await self._send(self._encoded(action.text))
 
-    async def probe(self) -> Outcome:
+    async def _clear(self) -> Outcome:
+        outcome = await self._send(self._config.clear.encode(self._config.encoding, "replace"))
+        self._let_go()
+        return outcome
+
+    async def _reach(self) -> Outcome:
         """Can the line be opened? Nothing is written, so nothing is seen."""
         try:
             async with self._line, asyncio.timeout(WRITE_TIMEOUT):
                 await self._opened()
         except OSError as wrong:
-            return self._failed(wrong)
+            return _failed(wrong)
         self._let_go()
-        self._state = "up"
         return Outcome(Verdict.DONE, evidence={"open": True})
-
-    def status(self) -> Mapping[str, Any]:
-        return {"state": self._state, "showing": self._turn is not None, "bytes": self._written}
-
-    async def _show(self, turn: Turn, data: bytes, until: float) -> None:
-        retry = RETRY
-        while (left := until - self._now()) > 0:
-            turn.guard()
-            outcome = await self._send(data)
-            turn.tell(outcome.verdict, outcome.reason, outcome.evidence)
-            good = outcome.verdict is Verdict.DONE
-            await turn.rest(min(left, self._config.refresh if good else retry))
-            retry = RETRY if good else min(2 * retry, self._config.refresh)
 
     async def _send(self, data: bytes) -> Outcome:
         try:
@@ -95,8 +73,7 @@ class Text:
                 await stream.write(data)
         except OSError as wrong:  # TimeoutError is one
             self._close()
-            return self._failed(wrong)
-        self._state = "up"
+            return _failed(wrong)
         self._written += len(data)
         return Outcome(Verdict.DONE, evidence={"written": len(data)})
 
@@ -105,35 +82,10 @@ class Text:
             self._stream = await open_stream(self._address)
         return self._stream
 
-    async def _finish(self, turn: Turn) -> None:
-        """Clear, unless somebody else shows something by now."""
-        if self._turn is turn:
-            self._turn = None
-            await self._clear()
-
-    async def _clear(self) -> Outcome:
-        outcome = await self._send(self._config.clear.encode(self._config.encoding, "replace"))
-        self._let_go()
-        return outcome
-
     def _encoded(self, text: str) -> bytes:
         """Control characters never reach the line; what the encoding lacks becomes a question mark."""
         shown = displayable(text, self._config.most) + self._config.line_end
         return shown.encode(self._config.encoding, "replace")
-
-    def _end_turn(self, why: str) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.end(why)
-
-    def _result(self, turn: Turn) -> Outcome:
-        evidence = {"seconds": round(self._now() - turn.begin, 1), "ended": turn.why}
-        good = turn.said is Verdict.DONE
-        return Outcome(Verdict.DONE if good else Verdict.FAILED, "" if good else "display_unreachable", evidence)
-
-    def _failed(self, wrong: OSError) -> Outcome:
-        self._state = "down"
-        return Outcome(Verdict.FAILED, "display_unreachable", {"why": (wrong.strerror or str(wrong))[:200]})
 
     def _let_go(self) -> None:
         """At rest no connection is held, since it could die unseen. A port stays open: opening one resets some displays."""
@@ -144,6 +96,10 @@ class Text:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+
+
+def _failed(wrong: OSError) -> Outcome:
+    return Outcome(Verdict.FAILED, "display_unreachable", {"why": (wrong.strerror or str(wrong))[:200]})
 
 
 def create(config: TextConfig, _context: Context) -> Text:
