@@ -15,6 +15,7 @@ from protocols.errors import LocalError, RemoteError
 MAX_VARINT = 10  # bytes: 70 bits, more than any 64-bit number needs
 WIDEST = 70  # bits in one code: a second difference of 64-bit numbers, zigzagged, needs 67
 FLAT = 63  # in place of the parameter k: every residual is zero, and no bits are written
+_SHIFTS = range(0, 7 * MAX_VARINT, 7)
 DEEPEST = 2  # order of differences
 LONGEST_LEARNT = 9  # bits of an offset remembered with its meaning: at most 1,023 for each of 16 codes, 3 MB in all
 
@@ -49,24 +50,21 @@ class Reader:
         self.data, self.at = data, at
 
     def byte(self) -> int:
-        try:
-            value = self.data[self.at]
-        except IndexError:
-            raise RemoteError("packed.short", offset=self.at) from None
-        self.at += 1
-        return value
+        return self.take(1)[0]
 
     def varint(self) -> int:
-        value = self.byte()
-        if value < 0x80:
-            return value
-        value &= 0x7F
-        for shift in range(7, 7 * MAX_VARINT, 7):
-            byte = self.byte()
+        value, at = 0, self.at
+        for shift in _SHIFTS:
+            try:
+                byte = self.data[at]
+            except IndexError:
+                raise RemoteError("packed.short", offset=at) from None
+            at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                self.at = at
                 return value
-        raise RemoteError("packed.varint", offset=self.at)
+        raise RemoteError("packed.varint", offset=at)
 
     def take(self, count: int) -> bytes:
         end = self.at + count
@@ -93,12 +91,12 @@ class Head(NamedTuple):
 
 
 def read_head(reader: Reader) -> Head:
-    mode = reader.byte()
+    (mode,) = reader.take(1)
     order = mode & 3
     if order > DEEPEST:
         raise RemoteError("packed.order", offset=reader.at - 1)
-    starts = tuple(unzigzag(reader.varint()) for _ in range(max(order, 1)))
-    return Head(order, mode >> 2, starts)
+    first = unzigzag(reader.varint())
+    return Head(order, mode >> 2, (first, unzigzag(reader.varint())) if order == DEEPEST else (first,))
 
 
 def still(value: int) -> bytes:

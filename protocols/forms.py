@@ -11,23 +11,14 @@ from typing import Literal
 
 from protocols.errors import LocalError, RemoteError
 
-MOST_DECIMALS = 15  # a decimal of at most 15 digits survives binary64 (IEEE 754-2019 §5.12.2)
+MOST_DECIMALS = (
+    15  # a form up to this says value = number / 10**form; 15 digits survive binary64 (IEEE 754-2019 §5.12.2)
+)
 SINGLE = 0x10  # added to the decimals: the value is the binary32 number nearest to that decimal
 PATTERN64 = 0x40  # the integers are binary64 bit patterns, as signed 64-bit numbers
 PATTERN32 = 0x41  # likewise binary32 patterns of single-precision values
 _LARGEST = 1 << 51  # a scaled value below this is found exactly by one rounding
 _POWERS = tuple(float(10**decimals) for decimals in range(MOST_DECIMALS + 1))
-
-
-def is_decimal(form: int) -> bool:
-    """Whether value = number / 10**form, and nothing else is done."""
-    return form <= MOST_DECIMALS
-
-
-def check(form: int, numbers: list[int]) -> None:
-    """RemoteError where `to_values` would say so; costs nothing for decimals."""
-    if not is_decimal(form):
-        to_values(form, numbers)
 
 
 def to_integers(values: list[float]) -> tuple[int, list[int]]:
@@ -46,7 +37,7 @@ def to_values(form: int, numbers: list[int]) -> list[float]:
         values = _values(form, numbers)
     except (OverflowError, IndexError) as error:
         raise RemoteError("packed.value", str(error)) from error
-    if not is_decimal(form) and not all(map(isfinite, values)):
+    if form > MOST_DECIMALS and not all(map(isfinite, values)):
         raise RemoteError("packed.value", "not finite")
     return values
 

@@ -54,8 +54,9 @@ def _dated(body: bytes, sheet: Sheet, first: int | None, wall: Wall) -> Part:
 def _opened(body: bytes) -> Sheet | None:
     try:
         sheet = lay_open(body)
-        for column in sheet.columns:
-            forms.check(column.form, column.numbers)
+        for form, numbers, _ in sheet.columns:
+            if form > forms.MOST_DECIMALS:  # a decimal is always a value
+                forms.to_values(form, numbers)
     except RemoteError:
         return None
     return sheet

@@ -67,39 +67,39 @@ def _json(part: Part) -> str:
     if sheet is None:
         octets = urlsafe_b64encode(body).rstrip(b"=").decode()
         return f',{{"n":"{_foreign(body)}","vd":"{octets}"}}'
-    cells = [
-        iter(_texts(column, unit, sheet.quality))
-        for column, (_, unit) in zip(sheet.columns, sheet.table.series, strict=True)
-    ]
-    templates = _templates(sheet.table)
+    templates, shifts = _layout(sheet.table)
+    cells = [iter(_texts(*pair, sheet.quality)) for pair in zip(sheet.columns, shifts, strict=True)]
     rows = [[cells[index] for index in shape] for shape in sheet.table.shapes]
     texts = [
         templates[shape].replace(_TIME, f"{ms // 1000}.{ms % 1000:03d}") % tuple(map(next, rows[shape]))
         for shape, ms in zip(sheet.order, times, strict=True)
     ]
     for row, said in labels.items():
-        texts[row] = f",{{{json.dumps(said, separators=(',', ':'))[1:-1]},{texts[row][2:]}"
+        texts[row] = f",{{{_compact(said)[1:-1]},{texts[row][2:]}"
     return "".join(texts)
 
 
 @lru_cache(maxsize=64)
-def _templates(table: Table) -> list[str]:
+def _layout(table: Table) -> tuple[list[str], list[int]]:
+    """The template of each shape, and how far the point of each series moves."""
+    outside = [units.outside(code) for _, code in table.series]
     records = []
-    for name, code in table.series:
-        start = _compact({"n": name, "u": units.outside(code)[0]})[:-1]
+    for (name, _), (unit, _) in zip(table.series, outside, strict=True):
+        start = _compact({"n": name, "u": unit})[:-1]
         records.append("," + start.replace("%", "%%") + f',"t":{_TIME},"v":%s}}')
-    return ["".join([records[index] for index in shape]) for shape in table.shapes]
+    templates = ["".join([records[index] for index in shape]) for shape in table.shapes]
+    return templates, [shift for _, shift in outside]
 
 
-def _texts(column: Column, unit: str, quality: int) -> list[str]:
+def _texts(column: Column, shift: int, quality: int) -> list[str]:
     """The text of each value as it stands in its record, with its quality behind it where that is not good."""
-    shift = units.outside(unit)[1]
-    if forms.is_decimal(column.form):
-        texts = list(map(_decimals(column.form - shift).__getitem__, column.numbers))
+    form, numbers, qualities = column
+    if form <= forms.MOST_DECIMALS:
+        texts = list(map(_decimals(form - shift).__getitem__, numbers))
     else:
-        texts = [repr(units.shifted(value, shift)) for value in forms.to_values(column.form, column.numbers)]
-    if column.qualities:
-        return [text if q == GOOD else f'{text},"q":{q}' for text, q in zip(texts, column.qualities, strict=True)]
+        texts = [repr(units.shifted(value, shift)) for value in forms.to_values(form, numbers)]
+    if qualities:
+        return [text if q == GOOD else f'{text},"q":{q}' for text, q in zip(texts, qualities, strict=True)]
     return texts if quality == GOOD else [f'{text},"q":{quality}' for text in texts]
 
 
