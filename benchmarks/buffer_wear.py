@@ -28,11 +28,10 @@ ROUTES = (RouteSpec("county"), RouteSpec("province"))
 )
 def wear() -> Mapping[str, float]:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        buffer = Buffer.open(
-            Path(folder) / "buffer.db", options=SMALL, routes=ROUTES, merge=columns.merge, thin=columns.thin
-        )
+        path = Path(folder) / "buffer.db"
+        fill(path, random.Random(2))
         bodies = readings(random.Random(1))
-        fill(buffer, random.Random(2))
+        buffer = Buffer.open(path, options=SMALL, routes=ROUTES, merge=columns.merge, thin=columns.thin)
         os.sync()  # what the filling left dirty is not the steady state's
         before, taken = written(), 0
         for taken in paced(SECONDS):
@@ -56,14 +55,18 @@ def readings(rng: random.Random) -> Iterator[bytes]:
         yield columns.pack(BOOT, [Reading(f"site.s{n:02}", at, value, "Cel") for n, value in enumerate(values)])
 
 
-def fill(buffer: Buffer, rng: random.Random) -> None:
-    """Up to the limit with settled blocks that will not merge, so that every further minute has to trim one."""
+def fill(path: Path, rng: random.Random) -> None:
+    """Up to the limit with settled blocks that will not merge, so that whatever comes next has something to trim."""
+    buffer = Buffer.open(path, options=SMALL, routes=ROUTES)
     while not buffer.stats().gone.get("history"):
         for _ in range(100):
             buffer.append(Lane.TELEMETRY, rng.randbytes(MERGED_BYTES))
         buffer.append(Lane.TELEMETRY, rng.randbytes(MERGED_BYTES), now=True).committed.result(60)
         acknowledge(buffer)
         time.sleep(0.05)
+    while buffer.stats().used > SMALL.max_bytes * 23 // 32:  # a quarter is the alarms', a little is slack
+        time.sleep(0.05)
+    buffer.close(60)
 
 
 def acknowledge(buffer: Buffer) -> None:

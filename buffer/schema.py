@@ -3,7 +3,6 @@
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from zlib import crc32
@@ -12,6 +11,7 @@ from buffer.model import Block, Lane
 
 APPLICATION_ID = 0x66656E67  # "feng", so that file(1) and salvage know whose file it is
 VERSION = 1
+MIGRATIONS = Path(__file__).with_name("schema")  # one numbered file a version
 PAGE = 2048  # bytes; least written per commit in the measurements of docs/reliability.md
 ORDINAL_BITS, NUMBER_BITS = 25, 36  # a start every 2 s for two years; 100 numbers a second for 21 years
 MOST_ORDINAL = (1 << ORDINAL_BITS) - 1
@@ -117,7 +117,7 @@ def _migrate(db: Database) -> None:
     if version > VERSION:
         raise NewerSchema(f"schema {version} is newer than {VERSION}")
     for step in range(version + 1, VERSION + 1):
-        script = resources.files("buffer").joinpath(f"schema/{step:04}.sql").read_text()
+        script = (MIGRATIONS / f"{step:04}.sql").read_text(encoding="utf-8")
         db.execute("BEGIN IMMEDIATE")
         for statement in _statements(script):
             db.execute(statement)
