@@ -22,6 +22,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("--station", default="+", help="one station only (default: all)")
     verb.add_argument("--seconds", type=float, help="leave after so many seconds (default: until Ctrl-C)")
     verb.add_argument("--state", type=Path, help="keep the ranges in this file between runs")
+    verb.add_argument("--heal", action="store_true", help="ask stations for what is missing, with patience")
     verb.add_argument("--quiet", action="store_true", help="print only the summary at the end")
     with_broker(verb)
     with_json(verb)
@@ -49,8 +50,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _follow(client: Any, tracker: "Tracker", options: argparse.Namespace) -> None:
+    from agent.heal import Healer
+
+    healer = Healer(tracker)
     try:
         for message in client.messages(options.seconds):
+            for topic, payload in healer.due() if options.heal else ():
+                client.publish(topic, payload, retain=False)
             if message is None:
                 continue
             for item in tracker.take(message.topic, message.payload):
