@@ -13,115 +13,17 @@ from typing import NamedTuple
 from protocols.errors import LocalError
 
 # IANA, "SenML Units", those not marked NOT RECOMMENDED for producers; NTU was added by expert review after RFC 8798.
-PRIMARY = frozenset(
-    [
-        "m",
-        "kg",
-        "s",
-        "A",
-        "K",
-        "cd",
-        "mol",
-        "Hz",
-        "rad",
-        "sr",
-        "N",
-        "Pa",
-        "J",
-        "W",
-        "C",
-        "V",
-        "F",
-        "Ohm",
-        "S",
-        "Wb",
-        "T",
-        "H",
-        "Cel",
-        "lm",
-        "lx",
-        "Bq",
-        "Gy",
-        "Sv",
-        "kat",
-        "m2",
-        "m3",
-        "m/s",
-        "m/s2",
-        "m3/s",
-        "W/m2",
-        "cd/m2",
-        "bit",
-        "bit/s",
-        "lat",
-        "lon",
-        "pH",
-        "dB",
-        "dBW",
-        "count",
-        "/",
-        "%RH",
-        "%EL",
-        "EL",
-        "1/s",
-        "1/min",
-        "S/m",
-        "B",
-        "VA",
-        "VAs",
-        "var",
-        "vars",
-        "J/m",
-        "kg/m3",
-        "deg",
-        "NTU",
-    ]
-)
+_PRIMARY = """
+m kg s A K cd mol Hz rad sr N Pa J W C V F Ohm S Wb T H Cel lm lx Bq Gy Sv kat m2 m3 m/s m/s2 m3/s W/m2 cd/m2 bit bit/s
+lat lon pH dB dBW count / %RH %EL EL 1/s 1/min S/m B VA VAs var vars J/m kg/m3 deg NTU
+"""
 # IANA, "Secondary Units"; the last six were added by expert review after RFC 8798.
-SECONDARY = frozenset(
-    [
-        "ms",
-        "min",
-        "h",
-        "MHz",
-        "kW",
-        "kVA",
-        "kvar",
-        "Ah",
-        "Wh",
-        "kWh",
-        "varh",
-        "kvarh",
-        "kVAh",
-        "Wh/km",
-        "KiB",
-        "GB",
-        "Mbit/s",
-        "B/s",
-        "MB/s",
-        "mV",
-        "mA",
-        "dBm",
-        "ug/m3",
-        "mm/h",
-        "m/h",
-        "ppm",
-        "/100",
-        "/1000",
-        "hPa",
-        "mm",
-        "cm",
-        "km",
-        "km/h",
-        "ppb",
-        "ppt",
-        "VAh",
-        "mg/l",
-        "ug/l",
-        "g/l",
-    ]
-)
-
+_SECONDARY = """
+ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm ug/m3 mm/h m/h ppm /100 /1000 hPa
+mm cm km km/h ppb ppt VAh mg/l ug/l g/l
+"""
+PRIMARY = frozenset(_PRIMARY.split())
+SECONDARY = frozenset(_SECONDARY.split())
 
 _MOST = float_info.max  # JSON has no word for more
 
