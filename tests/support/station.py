@@ -66,7 +66,7 @@ class Platform:
     """The reference subscriber behind a persistent session, and an issuer's publisher, on one connection of MQTT 5."""
 
     def __init__(self, port: int, root: str) -> None:
-        self.root, self._port = root, port
+        self.root, self.port = root, port
         self.tracker = Tracker(root=root, whole=True)
         self.readings: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ class Platform:
     def __enter__(self) -> Self:
         lasting = Properties(PacketTypes.CONNECT)
         lasting.SessionExpiryInterval = 3600
-        self._client.connect("127.0.0.1", self._port, clean_start=False, properties=lasting)
+        self._client.connect("127.0.0.1", self.port, clean_start=False, properties=lasting)
         self._client.loop_start()
         assert self._ready.wait(WITHIN)
         return self
@@ -185,6 +185,8 @@ class Site:
 
     def stored(self) -> list[tuple[str, int, str, float]]:
         """Every reading in the file: (log, number, series, value)."""
+        if not self.agent.database.exists():
+            return []
         with Reader(self.agent.database) as reader:
             return [
                 (block.log, block.first + offset, reading.series, reading.value)
@@ -196,10 +198,19 @@ class Site:
     def numbers(self) -> dict[tuple[str, str], list[int]]:
         """Every number in the file, by log and lane."""
         found: dict[tuple[str, str], list[int]] = defaultdict(list)
+        if not self.agent.database.exists():
+            return {}
         with Reader(self.agent.database) as reader:
             for block in reader.blocks():
                 found[block.log, block.lane.name.lower()] += range(block.first, block.last + 1)
         return dict(found)
+
+    def recorded(self) -> list[str]:
+        """Types of the events in the file, whether sent or not."""
+        with Reader(self.agent.database) as reader:
+            return [
+                json.loads(block.body)["type"] for lane in (Lane.ALARM, Lane.EVENT) for block in reader.blocks(lane)
+            ]
 
     def caught_up(self) -> bool:
         """Everything in the file has arrived. For an agent that takes no more readings, or has ended."""
