@@ -17,6 +17,12 @@ SOURCES: Mapping[str, str] = {
 }
 ACTUATORS: Mapping[str, str] = {
     "modbus-relay": "drivers.actuators.relay:FACTORY",
+    "gpio-relay": "drivers.actuators.gpio:FACTORY",
+    "amplifier": "drivers.actuators.amplifier:FACTORY",
+    "speaker": "drivers.actuators.speaker:FACTORY",
+    "speech-chip": "drivers.actuators.speech_chip:FACTORY",
+    "led-panel": "drivers.actuators.led_panel:FACTORY",
+    "page": "drivers.actuators.page:FACTORY",
     "text": "drivers.actuators.text:FACTORY",
     "sim": "drivers.actuators.sim:FACTORY",
 }

@@ -39,6 +39,15 @@ class Turn:
             return
         raise Over
 
+    async def rest_or(self, task: "asyncio.Task[Any]") -> None:
+        """Wait for the task, but not a moment longer than the turn lasts."""
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait((task, over), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        self.guard()
+
     def tell(self, verdict: Verdict, reason: str = "", evidence: Mapping[str, Any] | None = None) -> None:
         """The first word about this turn, and once more when a failure turned out well."""
         if self.said is None or (self.said is Verdict.FAILED and verdict is Verdict.DONE):
