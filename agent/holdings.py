@@ -44,22 +44,22 @@ class Holdings:
     def __init__(self, *, whole: bool = False) -> None:
         self.whole = whole
         self._lanes: dict[Lane, Held] = {}
-        self._stations: set[str] = set()
+        self._stations: dict[str, str] = {}  # the log in which each was first met
 
     def __iter__(self) -> Iterator[tuple[Lane, Held]]:
         return iter(self._lanes.items())
 
     def at(self, lane: Lane, floor: int, *, fresh: bool) -> Held:
         """What is held of a lane. `fresh`: it is the station's present log, so that a subscriber that already knew the
-        station was there when it began.
+        station in another log was there when it began.
         """
         held = self._lanes.get(lane)
         if held is None:
-            known = fresh and lane.station in self._stations
+            known = fresh and self._stations.get(lane.station, lane.log) != lane.log
             start = 1 if self.whole or known else max(floor, 1)
             held = self._lanes[lane] = Held(start, start)
             self._forget()
-        self._stations.add(lane.station)
+        self._stations.setdefault(lane.station, lane.log)
         held.raise_floor(floor)
         return held
 
@@ -84,7 +84,7 @@ class Holdings:
             lane = checked(str(row["station"]), str(row["log"]), str(row["lane"]))
             numbers, gone = (Ranges.decode(str(row[name]).encode()) for name in ("numbers", "gone"))
             self._lanes[lane] = Held(int(row["start"]), int(row["floor"]), numbers, gone)
-            self._stations.add(lane.station)
+            self._stations.setdefault(lane.station, lane.log)
 
     def _forget(self) -> None:
         if len(self._lanes) <= MOST_LANES:

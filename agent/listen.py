@@ -4,6 +4,7 @@ It takes topics and payloads and gives items to print or store, each number once
 Whoever writes a platform can read this file as the contract in motion; docs/platform/subscriber.md tells the same story.
 """
 
+import functools
 import json
 import time
 from collections import Counter
@@ -70,14 +71,19 @@ class Tracker:
         self._events: Counter[str] = Counter()
         self._signs: dict[str, Sign] = {}
 
-    def take(self, topic: str, payload: bytes) -> list[Item]:
-        """What is new in a message. Nothing a station or a stranger sends raises; what is outside the contract is a problem."""
+    def take(self, topic: str, payload: bytes, *, kept: bool = False) -> list[Item]:
+        """What is new in a message, which the broker `kept` or not. Nothing a station or a stranger sends raises; what is outside the contract is a problem."""
         self.messages += 1
         station = ""
         try:
             found = envelope.parse(self.root, topic)
             station = found.owner
-            takes = {"readings": self._take_readings, "events": self._take_event, "status": self._take_status}
+            status = functools.partial(self._take_status, kept=kept)
+            takes: dict[str, Callable[[str, bytes], Iterator[Item]]] = {
+                "readings": self._take_readings,
+                "events": self._take_event,
+                "status": status,
+            }
             items = list(takes.get(found.kind, _take_other)(station, payload))
         except RemoteError as wrong:
             self.unreadable += 1
@@ -207,7 +213,7 @@ class Tracker:
             raise RemoteError("event.ranges", str(error)) from error
         self.holdings.at(lane, 0, fresh=False).gone.update(ranges)
 
-    def _take_status(self, station: str, payload: bytes) -> Iterator[Item]:
+    def _take_status(self, station: str, payload: bytes, *, kept: bool) -> Iterator[Item]:
         found = _object(payload)
         if found.get("station") != station or not isinstance(found.get("status"), str):
             raise RemoteError("status.shape", "station and status are wanted")
@@ -215,7 +221,7 @@ class Tracker:
         sign = self._sign(station)
         sign.status = found["status"]
         sign.allowed = _allowed(found) or sign.allowed
-        floors = found.get("floors")
+        floors = None if kept else found.get("floors")  # the broker keeps a status; its floors may be old
         for lane, floor in floors.items() if isinstance(floors, dict) else ():
             if isinstance(floor, int) and 0 <= floor <= MAX_NUMBER:
                 self.holdings.at(_lane(station, found.get("log"), lane), floor, fresh=True)

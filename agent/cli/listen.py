@@ -59,7 +59,7 @@ def _follow(client: Any, tracker: "Tracker", options: argparse.Namespace) -> Non
                 client.publish(topic, payload, retain=False)
             if message is None:
                 continue
-            for item in tracker.take(message.topic, message.payload):
+            for item in tracker.take(message.topic, message.payload, kept=message.retained):
                 if not options.quiet:
                     print_json(item.as_json())
     except KeyboardInterrupt:

@@ -97,6 +97,20 @@ def test_a_new_log_of_a_known_station_is_wanted_whole():
     assert missing(tracker) == {"telemetry": "1-4"}
 
 
+def test_every_lane_of_the_log_met_first_begins_where_its_first_message_does():
+    tracker = Tracker()
+    tracker.take(READINGS, message(LOG, 50, 50, 50))
+    tracker.take(EVENTS, told(7, floor=7))
+    assert tracker.complete()
+
+
+def test_a_status_that_the_broker_kept_says_nothing_of_what_was_missed():
+    tracker = Tracker()
+    tracker.take(STATUS, status(floors={"telemetry": 2}), kept=True)
+    tracker.take(READINGS, message(LOG, 50, 50, 50))
+    assert tracker.complete()
+
+
 def test_a_body_of_a_later_version_is_shown_and_its_numbers_are_held():
     tracker = Tracker()
     payload = senml.encode_json(Key(STATION, LOG, "telemetry", 1, 3), [b"\x02later"], wall, floor=1, kind="live")
