@@ -17,7 +17,7 @@ def add(verbs: Any) -> None:
         description="Show the agent's warnings on one full-screen page, on this machine only. A process of its own.",
         epilog="Exit codes: 0 stopped as asked; 2 port or socket is taken.",
     )
-    verb.add_argument("--socket", type=Path, default=Path(SOCKET), help=f"where the agent finds it (default: {SOCKET})")
+    verb.add_argument("--socket", type=Path, help="where the agent finds it (default: as the driver `page` has it)")
     verb.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help=f"for the browser (default: {DEFAULT_PORT}; 0: any)"
     )
