@@ -1,6 +1,6 @@
 """What comes down the urgent link: warnings and commands, told apart by topic, acknowledged in the order they came.
 
-A message is acknowledged to the broker when whoever judges it is done with it (DESIGN §4), refused ones too; a later one
+A message is acknowledged to the broker when whoever judges it is done with it, refused ones too; a later one
 that is done earlier waits for its turn, because MQTT orders acknowledgements (MQTT 5 §4.6). Reads no body.
 """
 

@@ -132,7 +132,11 @@ class Health:
             "log": self.buffer.log,
             "version": __version__,
             "clock": {"unix_ms": wall, "trusted": trusted, "suspect": self.clock.suspect},
-            "readings": {"taken": self.recorder.taken, "committed": self.recorder.committed},
+            "readings": {
+                "taken": self.recorder.taken,
+                "committed": self.recorder.committed,
+                "refused": self.recorder.refused,
+            },
             "resident_bytes": resident_bytes(),
             "flash_bytes_per_reading": self.flash_per_reading(),
             "bearers": jsonable(bearers),

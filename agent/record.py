@@ -7,6 +7,7 @@ later, one line of a block. The very first is written at once.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from agent.clock import Clock
@@ -28,6 +29,7 @@ class Recorder:
     def __init__(self, buffer: Buffer, clock: Clock, window: float = 1.0) -> None:
         self.buffer, self.clock, self.window = buffer, clock, window
         self.taken = self.committed = 0  # readings
+        self.refused = 0  # no number at all: a driver should have counted it; it never becomes a value here
         self.events = 0
         self.newest: dict[str, Reading] = {}
         self._checkers: dict[str, Checker] = {}
@@ -47,7 +49,8 @@ class Recorder:
 
     def readings(self, readings: Sequence[Reading]) -> None:
         """Check, remember as newest, and store with the next commit."""
-        checked = [self._check(reading) for reading in readings]
+        checked = [self._check(reading) for reading in readings if isfinite(reading.value)]
+        self.refused += len(readings) - len(checked)
         self.taken += len(checked)
         for reading in checked:
             self.newest[reading.series] = reading

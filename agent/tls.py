@@ -1,7 +1,7 @@
 """TLS for the links, and the secrets that go with it. The peer is always verified: there is no way to ask for less.
 
 A clock that nobody vouches for must not cut the last link: while it is untrusted, and only then, chain and host name are
-checked but not validity times, and the certificate's end is held against the time floor by hand (DESIGN §8).
+checked but not validity times, and the certificate's end is held against the time floor by hand.
 """
 
 import os
