@@ -137,6 +137,7 @@ def test_a_file_that_is_none_any_more_is_set_aside_and_told_of(tmp_path, broker)
             for name in ("buffer.db", "buffer.db-wal"):
                 site.agent.database.with_name(name).write_bytes(random.Random(1).randbytes(40_000))
             await site.agent.start()
+            await until(lambda: site.committed > 5 or not site.agent.running, WITHIN)
             await until(lambda: "buffer.salvaged" in site.recorded() or not site.agent.running, WITHIN)
             assert site.agent.running, site.agent.said()
             await site.agent.end(signal.SIGTERM)
