@@ -1,4 +1,4 @@
-"""What to give up next when space is short. Pure: books in, one step out. The order is the promise of DESIGN §5."""
+"""What to give up next when space is short. Pure: books in, one step out.."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum

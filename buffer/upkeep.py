@@ -11,6 +11,7 @@ from buffer.pruning import Pruner
 from buffer.salvage import Salvage
 
 PAUSE = 1.0  # seconds between looks when there is nothing to do
+MERGE_REST = 9  # times as long as merging took: it is done at leisure, and holds the interpreter from warnings
 CHECKPOINT_FRAMES = 256  # 0.5 MB of -wal: wear is the same from 100 to 4,000 (docs/reliability.md), the stall is not
 CHECKPOINT_PAUSE = 5.0  # seconds, when a reader keeps the -wal pinned
 MARK_INTERVAL = 3_600.0  # seconds of running between two marks of age
@@ -22,7 +23,7 @@ class Upkeep:
     def __init__(self, engine: Engine, pruner: Pruner, merger: Merger, salvage: Salvage) -> None:
         self.checkpoints = 0
         self._engine, self._pruner, self._merger, self._salvage = engine, pruner, merger, salvage
-        self._checkpoint_due = self._ballast_due = self._expire_due = 0.0
+        self._checkpoint_due = self._ballast_due = self._expire_due = self._merge_due = 0.0
         self._mark_due = monotonic() + MARK_INTERVAL
         self._mark_from: tuple[float, int] | None = None
 
@@ -31,7 +32,7 @@ class Upkeep:
         try:
             self._engine.open()
             with self._engine.using():
-                return now if self._work(now) else now + PAUSE
+                return now if self._work(now) else min(now + PAUSE, self._merge_due)
         except Refused:
             return now + PAUSE
 
@@ -40,11 +41,20 @@ class Upkeep:
             self._checkpoint(now)
             or self._pruner.step()
             or self._salvage.step()
-            or self._merger.step()
+            or self._merge(now)
             or self._expire(now)
             or self._mark(now)
             or self._refill_ballast(now)
         )
+
+    def _merge(self, now: float) -> bool:
+        """A tenth of the thread's time at most. Answers that there was nothing, so that the thread may sleep."""
+        if now >= self._merge_due:
+            began = monotonic()
+            self._merge_due = now + PAUSE
+            if self._merger.step():
+                self._merge_due = monotonic() + MERGE_REST * (monotonic() - began)
+        return False
 
     def _checkpoint(self, now: float) -> bool:
         if self._engine.frames < CHECKPOINT_FRAMES or now < self._checkpoint_due:
