@@ -41,11 +41,8 @@ class Feed:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.is_socket():
             return
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(1.0)
-            with contextlib.suppress(OSError):
-                probe.connect(str(self._path))
-                raise FileExistsError(f"{self._path}: another display answers there")
+        if _answers(self._path):
+            raise FileExistsError(f"{self._path}: another display answers there")
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,3 +79,13 @@ class Feed:
         """A page has drawn something, or came or went: the agent waits for it."""
         if self._newest is not None and self._board.connected and not self._newest.is_closing():
             self._newest.write(encode(self._board.seen()))
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
