@@ -39,10 +39,10 @@ class Conductor:
         order = self._next_siren(orders)
         part = self._siren_part(order) if order else None
         for performer in self._sirens:
-            performer.want(part)
+            performer.want(part if order and self._takes_part(performer, order) else None)
         for performer in self._performers:
             if performer.actuator.kind != "siren":
-                performer.want(self._part(orders, performer.actuator.kind))
+                performer.want(self._part(orders, performer))
 
     def slice_of(self, orders: Sequence[Order]) -> bytes | None:
         """The alert whose siren time is being used once `orders` are conducted."""
@@ -77,14 +77,28 @@ class Conductor:
         action = Action("siren", how.pattern, "", _word(order.level), order.exercise, order.identity.hex())
         return Part(action, self._siren.until)
 
-    def _part(self, orders: Sequence[Order], kind: str) -> Part | None:
+    def _part(self, orders: Sequence[Order], performer: Performer) -> Part | None:
+        kind = performer.actuator.kind
         channel = CHANNELS.get(kind, Channel.NONE)
-        order = next((order for order in orders if channel and channel in order.channels), None)
-        if order is None:
-            return None
-        text = self._how(order).text if kind in ("display", "voice") else ""
-        action = Action(kind, "", text, _word(order.level), order.exercise, order.identity.hex())
-        return Part(action, self._now() + order.seconds)
+        mine = (one for one in orders if channel and channel in one.channels and self._takes_part(performer, one))
+        order = next(mine, None)
+        return Part(self._action(order, kind), self._now() + order.seconds) if order else None
+
+    def _action(self, order: Order, kind: str) -> Action:
+        how, level, key = self._how(order), _word(order.level), order.identity.hex()
+        if kind == "lamp":
+            return Action(kind, how.lamp, "", level, order.exercise, key)
+        if kind == "voice":
+            return Action(kind, "", how.text, level, order.exercise, key, how.clips, how.repeat)
+        return Action(kind, "", how.text, level, order.exercise, key)
+
+    def _takes_part(self, performer: Performer, order: Order) -> bool:
+        """Whom the plan names; everybody of a kind of whom it names nobody that is there: a name that is wrong must not
+        make a warning silent.
+        """
+        named = self._how(order).actuators
+        alike = {one.actuator.name for one in self._performers if one.actuator.kind == performer.actuator.kind}
+        return performer.actuator.name in named or not alike.intersection(named)
 
     def _how(self, order: Order) -> How:
         return self._plans.how(

@@ -48,11 +48,16 @@ class Performer:
                 self.part = None
                 self._start(self._stop())
             return
-        if old is not None and old.action == part.action and part.until <= old.until + SAME:
+        if old is not None and old.action == part.action and (self._says_once or part.until <= old.until + SAME):
             return
         self.part = part
         self._let_go()
         self._current = self._start(self._perform(part))
+
+    @property
+    def _says_once(self) -> bool:
+        """A warning that is to stand longer is not spoken all over again."""
+        return self.actuator.kind == "voice"
 
     async def probe(self) -> Outcome:
         """Inaudible; an actuator at work proves itself."""

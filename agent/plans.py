@@ -3,6 +3,7 @@
 A plan answers *how*. *Whether* a siren may sound is `agent.decide`'s answer, made before a plan is asked.
 """
 
+import re
 import string
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,6 +23,9 @@ LEVELS = ("red", "orange", "yellow", "blue")
 ACTIONS = ("inform", "prepare", "shelter", "evacuate", "all-clear")
 ALL_CLEAR = "all-clear"
 LONGEST_SIREN = 600.0  # seconds; the driver's own limit is usually lower (motor sirens: 5 to 10 min a start)
+LEAST_SAID, MOST_SAID = 3, 10  # times: who is woken by the first hears the second; the third is understood
+DRILL_CLIP = "exercise"  # the recorded 这是演练
+CLIP = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MOST_SHOWN = 500  # characters: a 12379 text stays below 350, and a village panel shows some lines
 ROOM_FOR_TEXT = MOST_SHOWN - 120  # left to the alert's text beside our own sentences
 
@@ -32,14 +36,26 @@ class Siren(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drill: float = 10.0
 
 
+class Voice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often it is said, and by which recorded clip; without one, and where it is missing, the sentence is spoken."""
+
+    clip: str = ""
+    repeat: int = LEAST_SAID
+
+
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Fits where each key that is there fits. `event`: families (`flash-flood`) or code prefixes ("11A" is all water)."""
+    """Fits where each key that is there fits. `event`: families (`flash-flood`) or code prefixes ("11A" is all water).
+    `lamp` is a signal as a siren's; `actuators` names those that take part, all where it is absent.
+    """
 
     name: str
     event: tuple[str, ...] = ()
     level: tuple[str, ...] = ()
     action: tuple[str, ...] = ()
     siren: Siren | None = None
+    voice: Voice = Voice()
+    lamp: str = "steady"
+    actuators: tuple[str, ...] = ()
 
     def fits(self, event: str, level: str, action: str) -> bool:
         return (
@@ -69,12 +85,18 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """The answer: which plan, the siren's pattern ("" for none) and seconds, and the text to show."""
+    """The answer: which plan, the siren's pattern ("" for none) and seconds, the text to show and speak, the clips that may
+    be played instead of speaking, how often it is said, the lamp's signal, and who takes part (nobody named: all).
+    """
 
     plan: str
     pattern: str
     seconds: float
     text: str
+    clips: tuple[str, ...] = ()
+    repeat: int = LEAST_SAID
+    lamp: str = "steady"
+    actuators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +111,11 @@ class Plans:
     ) -> How:
         plan = next((plan for plan in self.plans if plan.fits(event, level, action)), self._none)
         shown = self.text(event, level, action, exercise=exercise, issuer=issuer, text=text)
-        if plan.siren is None:
-            return How(plan.name, "", 0.0, shown)
-        return How(plan.name, plan.siren.pattern, plan.siren.drill if exercise else plan.siren.seconds, shown)
+        pattern, seconds = "", 0.0
+        if plan.siren is not None:
+            pattern, seconds = plan.siren.pattern, plan.siren.drill if exercise else plan.siren.seconds
+        clips = _clips(plan.voice.clip, exercise=exercise)
+        return How(plan.name, pattern, seconds, shown, clips, plan.voice.repeat, plan.lamp, plan.actuators)
 
     def text(self, event: str, level: str, action: str, *, exercise: bool, issuer: str, text: str) -> str:
         """What is shown, in each language of the station. The alert's own text is displayable and short enough that our
@@ -111,6 +135,13 @@ class Plans:
             }
             spoken.append(_sentence(words, facts, action, exercise=exercise))
         return displayable(" ".join(spoken), MOST_SHOWN)
+
+
+def _clips(clip: str, *, exercise: bool) -> tuple[str, ...]:
+    """A drill begins and ends as one, in clips too."""
+    if not clip:
+        return ()
+    return (DRILL_CLIP, clip, DRILL_CLIP) if exercise else (clip,)
 
 
 def _sentence(words: Words, facts: Mapping[str, str], action: str, *, exercise: bool) -> str:
@@ -169,11 +200,24 @@ def _faults(plan: Plan, patterns: Collection[str]) -> Iterator[tuple[str, str, d
     for action in plan.action:
         if action not in ACTIONS:
             yield "action", "plan.choice", {"value": action, "known": ", ".join(ACTIONS)}
-    if plan.siren is None:
-        return
-    if patterns and plan.siren.pattern not in patterns:
-        yield "siren.pattern", "plan.choice", {"value": plan.siren.pattern, "known": ", ".join(sorted(patterns))}
-    for key, seconds in (("seconds", plan.siren.seconds), ("drill", plan.siren.drill)):
+    yield from _voice_faults(plan.voice)
+    if patterns and plan.lamp not in patterns:
+        yield "lamp", "plan.choice", {"value": plan.lamp, "known": ", ".join(sorted(patterns))}
+    if plan.siren is not None:
+        yield from _siren_faults(plan.siren, patterns)
+
+
+def _voice_faults(voice: Voice) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    if voice.clip and CLIP.fullmatch(voice.clip) is None:
+        yield "voice.clip", "plan.clip", {"clip": voice.clip}
+    if not LEAST_SAID <= voice.repeat <= MOST_SAID:
+        yield "voice.repeat", "plan.repeat", {"value": voice.repeat, "least": LEAST_SAID, "most": MOST_SAID}
+
+
+def _siren_faults(siren: Siren, patterns: Collection[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    if patterns and siren.pattern not in patterns:
+        yield "siren.pattern", "plan.choice", {"value": siren.pattern, "known": ", ".join(sorted(patterns))}
+    for key, seconds in (("seconds", siren.seconds), ("drill", siren.drill)):
         if not 1 <= seconds <= LONGEST_SIREN:
             yield f"siren.{key}", "plan.seconds", {"value": seconds, "most": LONGEST_SIREN}
 

@@ -16,13 +16,13 @@ import msgspec
 from drivers import registry
 from drivers.actuators.turn import Over, Started, Turn
 from drivers.api import Action, Actuator, Context, Factory, Outcome, Problem, Verdict
-from drivers.values import Duration, decode
+from drivers.collect import collect
+from drivers.values import Duration
 
 PATIENCE = 1.5  # seconds for the relay to be seen closed; the voice begins after it in any case
 CONTINUOUS = "steady"  # the pattern of an amplifier: on
 # A relay's usual limits are a siren's. An amplifier may be on as long as its voice may speak.
 RELAY_LIMITS = {"max_on": 600.0, "max_on_per_hour": 3600.0}
-PARTS = ("relay", "voice")
 
 
 class AmplifierConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -120,9 +120,9 @@ def _worse(relay: Outcome, voice: Outcome) -> Outcome:
 
 def create(config: AmplifierConfig, context: Context) -> Amplifier:
     parts: dict[str, Actuator] = {}
-    for key, factory, inner, problem in _parts(config):
-        if problem is not None or factory is None:
-            raise ValueError(f"{key}: {problem}")
+    for key, factory, inner, problems in _parts(config):
+        if problems or factory is None:
+            raise ValueError(f"{key}: {problems}")
         parts[key] = factory.create(inner, context)
     return Amplifier(config.name, parts["relay"], parts["voice"], config.lead)
 
@@ -130,34 +130,33 @@ def create(config: AmplifierConfig, context: Context) -> Amplifier:
 def check(config: AmplifierConfig, context: Context) -> Iterable[Problem]:
     if not 0 <= config.lead <= 5:
         yield Problem("lead", "amplifier.lead", {"lead": float(config.lead), "most": 5})
-    for key, factory, inner, problem in _parts(config):
-        if problem is not None:
-            yield problem
-        elif factory is not None:
+    for key, factory, inner, problems in _parts(config):
+        yield from problems
+        if factory is not None and not problems:
             yield from (replace(one, key=f"{key}.{one.key}") for one in factory.check(inner, context))
 
 
-def _parts(config: AmplifierConfig) -> Iterator[tuple[str, Factory | None, Any, Problem | None]]:
+def _parts(config: AmplifierConfig) -> Iterator[tuple[str, Factory | None, Any, list[Problem]]]:
     """Key, factory and typed table of both parts, or what is wrong with one."""
-    for key, table in zip(PARTS, (RELAY_LIMITS | config.relay, config.voice), strict=True):
-        settings = {name: value for name, value in table.items() if name != "driver"}
+    for key, table in (("relay", config.relay), ("voice", config.voice)):
         found = registry.resolve(registry.ACTUATORS, str(table.get("driver", "")))
         if isinstance(found, Problem):
-            yield key, None, None, replace(found, key=f"{key}.{found.key}")
+            yield key, None, None, [replace(found, key=f"{key}.{found.key}")]
             continue
-        kind = found.config.__struct_fields__
-        limits = {name: value for name, value in settings.items() if name not in RELAY_LIMITS or name in kind}
-        try:
-            inner = msgspec.convert({"name": f"{config.name}.{key}"} | limits, found.config, dec_hook=decode)
-        except msgspec.ValidationError as wrong:
-            yield key, None, None, Problem(key, "amplifier.part", {"why": str(wrong)})
-            continue
-        yield key, found, inner, _misplaced(key, inner)
+        settings = {name: value for name, value in table.items() if name != "driver"}
+        limits = {name: most for name, most in RELAY_LIMITS.items() if name in found.config.__struct_fields__}
+        inner, problems = collect(
+            found.config, {"name": f"{config.name}.{key}"} | (limits if key == "relay" else {}) | settings
+        )
+        problems = [replace(one, key=f"{key}.{one.key}") for one in problems]
+        if inner is not None:
+            problems += _misplaced(key, inner)
+        yield key, found, inner, problems
 
 
-def _misplaced(key: str, inner: Any) -> Problem | None:
-    fits = inner.kind == "voice" if key == "voice" else inner.kind == "siren"
-    return None if fits else Problem(key, "amplifier.kind", {"part": key, "kind": inner.kind})
+def _misplaced(key: str, inner: Any) -> Iterator[Problem]:
+    if inner.kind != ("voice" if key == "voice" else "siren"):
+        yield Problem(key, "amplifier.kind", {"part": key, "kind": inner.kind})
 
 
 FACTORY = Factory(AmplifierConfig, create, check)
