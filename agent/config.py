@@ -52,11 +52,14 @@ class ClockConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class BufferConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`endurance` is what the card's maker warrants to be written (TBW); 10 TB is a plain card of 32 GB."""
+
     file: str = "buffer.db"
     max_size: Size = Size(1 << 30)
     alarm_quota: Size = Size(16 << 20)
     commit_interval: Duration = Duration(1.0)
     settle_interval: Duration = Duration(10.0)
+    endurance: Size = Size(10 * 10**12)
 
 
 class ControlConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

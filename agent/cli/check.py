@@ -27,10 +27,12 @@ def run(options: argparse.Namespace) -> int:
     config = load_or_say(options.config, as_json=options.json)
     if config is None:
         return 2
-    facts, advised = in_force(config), advice(config)
+    from agent.forecast import forecast
+
+    facts, advised, costs = in_force(config), advice(config), forecast(config)
     if options.json:
         found = [one.as_json() for one in advised]
-        print_json({"ok": True, "findings": [], "advice": found, "in_force": facts})
+        print_json({"ok": True, "findings": [], "advice": found, "in_force": facts, "forecast": costs})
         return 0
     from agent.say import say
 
@@ -40,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
     for table, rows in facts.items():
         for row in rows if isinstance(rows, list) else [rows]:
             print(f"  [{table}] " + ", ".join(f"{key} = {value}" for key, value in row.items()))
+    for row in costs["route"]:
+        print(say("forecast.route", **row))
+    print(say("forecast.flash", **costs["flash"]))
     return 0
 
 
