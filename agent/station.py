@@ -6,7 +6,7 @@ import logging
 import random
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, bodies
@@ -18,6 +18,7 @@ from agent.control import Control
 from agent.health import Health
 from agent.notify import Notifier
 from agent.record import Recorder
+from agent.right_of_way import RightOfWay
 from agent.route import RouteConfig
 from agent.sampling import close_buses, context_of, read_all, sources_of
 from agent.supervisor import CoreFault, Supervisor
@@ -65,6 +66,7 @@ class Station:
         self.config = config
         self.notifier = Notifier()
         self.stop = asyncio.Event()
+        self.right_of_way = RightOfWay()
 
     async def run(self) -> None:
         config = self.config
@@ -226,7 +228,7 @@ class Station:
             root=route.root,
             station=config.station.id,
             areas=config.station.areas,
-            on_warning=self.alerting.submit if self.alerting is not None and route.warnings else None,
+            on_warning=self._warned if self.alerting is not None and route.warnings else None,
             on_command=commands.take if route.commands else None,
             report=report,
         )
@@ -244,8 +246,14 @@ class Station:
             report=report,
             random=random.random,
             downlink=downlink,
+            stand_aside=self.right_of_way.wait,
         )
         return uplink
+
+    def _warned(self, bearer: str, payload: bytes, retained: bool, done: Callable[[], None]) -> None:
+        self.right_of_way.claim(self.loop.time())
+        if self.alerting is not None:
+            self.alerting.submit(bearer, payload, retained, done)
 
     def _warnings(self) -> Mapping[str, Any]:
         return self.alerting.status() if self.alerting is not None else {}

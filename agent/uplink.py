@@ -44,6 +44,7 @@ class Uplink:
         report: Report,
         random: Callable[[], float],
         downlink: Downlink | None = None,
+        stand_aside: Callable[[float], float] = lambda _now: 0.0,
     ) -> None:
         self.name = route.name
         self.route = route
@@ -56,7 +57,7 @@ class Uplink:
         self._pauses: dict[Lane, Pause] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._status_wanted = asyncio.Event()
-        self._encode, self._report = encode, report
+        self._encode, self._report, self._stand_aside = encode, report, stand_aside
         topics = {lane: envelope.up(route.root, station, "events") for lane in URGENT}
         topics |= {lane: envelope.up(route.root, station, "readings") for lane in BULKY}
         self._topics = topics
@@ -171,6 +172,7 @@ class Uplink:
             max_inflight=route.max_inflight,
             max_window=route.max_window,
             max_message=route.max_message,
+            stand_aside=self._stand_aside if lanes is BULKY else lambda _now: 0.0,
         )
 
 

@@ -83,6 +83,7 @@ class Terms:
     max_inflight: int = 100
     max_window: int = 4 << 20
     max_message: int = 64 << 10
+    stand_aside: Callable[[float], float] = lambda _now: 0.0  # seconds to leave the loop to a warning
 
 
 @dataclass(slots=True)
@@ -154,6 +155,10 @@ class Sender:
 
     async def _turn(self) -> None:
         now = self._loop.time()
+        aside = self._terms.stand_aside(now)
+        if aside:
+            await asyncio.sleep(aside)
+            return
         self._see_commits(now)
         if now >= self._look_at:
             self._look_at = now + LOOK
