@@ -1,4 +1,4 @@
-"""What to give up next when space is short. Pure: books in, one step out.."""
+"""What to give up next when space is short. Pure: books in, one step out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum

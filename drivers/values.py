@@ -20,7 +20,7 @@ class Size(int):
 
 
 def decode(kind: type, value: Any) -> Any:
-    """msgspec's `dec_hook` for these types; raises ValueError with a sentence of its own."""
+    """Msgspec's `dec_hook` for these types; raises ValueError with a sentence of its own."""
     if kind is Duration:
         return Duration(_scaled(value, _DURATION, _SECONDS, "10s, 500ms, 5min"))
     if kind is Size:
