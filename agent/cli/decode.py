@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,25 @@ def run(options: argparse.Namespace) -> int:
     good = True
     try:
         for row in KINDS[options.kind](data):
-            good &= "error" not in row
+            alerts = row.get("alerts", ())
+            good &= not any("error" in part for part in (row, *alerts))
             print_json(row)
+            _explain(alerts)
     except ProtocolError as wrong:
         print_json({"error": wrong.reason, "offset": wrong.offset, "detail": wrong.detail})
         complain("decode.failed", kind=options.kind, why=wrong)
+        _explain([{"error": wrong.reason, "detail": wrong.detail}] if options.kind in IMPORTS else [])
         return 1
     return 0 if good else 1
+
+
+def _explain(alerts: Iterable[dict[str, Any]]) -> None:
+    """What was found in imported messages, in words."""
+    for alert in alerts:
+        if "error" in alert:
+            complain(f"import.{alert['error']}", detail=alert.get("detail", ""))
+        for note in alert.get("notes", ()):
+            complain(f"import.{note['code']}", detail=note.get("detail", ""))
 
 
 def _bytes(source: str) -> bytes:
@@ -88,9 +100,38 @@ def _sealed(data: bytes) -> Iterator[dict[str, Any]]:
     yield decode_sealed(data)
 
 
+def _cap(data: bytes) -> Iterator[dict[str, Any]]:
+    from protocols.cap_xml import decode_cap
+
+    yield decode_cap(data)
+
+
+def _12379(data: bytes) -> Iterator[dict[str, Any]]:
+    from protocols.cn12379 import decode_12379
+
+    yield decode_12379(data)
+
+
+def _ebm(data: bytes) -> Iterator[dict[str, Any]]:
+    from protocols.ebm import decode_ebm
+
+    yield decode_ebm(data)
+
+
+def _camf(data: bytes) -> Iterator[dict[str, Any]]:
+    from protocols.camf import decode_camf
+
+    yield decode_camf(data)
+
+
+IMPORTS = frozenset({"cap", "12379", "ebm", "camf"})
 KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "nmea": _nmea,
     "modbus-rtu": _modbus_rtu,
     "record": _record,
     "sealed": _sealed,
+    "cap": _cap,
+    "12379": _12379,
+    "ebm": _ebm,
+    "camf": _camf,
 }
