@@ -82,7 +82,7 @@ def span(now: Now, seq: int, onset: int | None, expires: int, longest: float) ->
     """When an alert begins and ends. An onset at or after its end says nothing (seen in the field): it begins now."""
     today = moment(now.clock, seq, expires)
     begins = onset if onset is not None and today < onset < expires else today
-    starts = now.monotonic + begins - today
+    starts = now.monotonic + (begins - today)  # in this order: a sum with Unix seconds in it would round past now
     return Span(starts, starts + min(float(expires - begins), longest))
 
 
@@ -135,11 +135,20 @@ def due(journal: Journal, now: Now) -> Decision:
     for active in (*trusted, *begun):
         entries += [] if active.identity in replaced else [active]
     entries += [SirenStart(a.origin, now.clock.best) for a in trusted]
+    whose = _whose([a.identity for a in begun] or [a.identity for a in trusted] or over)
     if begun:
-        return conclude(journal, now, "begun", Change.START, entries)
+        return conclude(journal, now, "begun", Change.START, entries, **whose)
     if trusted:
-        return conclude(journal, now, "upgraded", Change.UPGRADE, entries)
-    return conclude(journal, now, "ended" if over else "unchanged", Change.STOP if over else Change.NONE, entries)
+        return conclude(journal, now, "upgraded", Change.UPGRADE, entries, **whose)
+    outcome, change = ("ended", Change.STOP) if over else ("unchanged", Change.NONE)
+    return conclude(journal, now, outcome, change, entries, **whose)
+
+
+def _whose(changed: Sequence[bytes]) -> dict[str, Any]:
+    """What time changed is one alert's as a rule; of several, all are named."""
+    if len(changed) == 1:
+        return {"identity": changed[0]}
+    return {"alerts": [identity.hex() for identity in changed]} if changed else {}
 
 
 def resume(journal: Journal, now: Now, longest: float) -> Decision:

@@ -128,6 +128,22 @@ def test_an_onset_in_the_future_is_scheduled():
     assert begins.orders[0].seconds == 3000
 
 
+def test_what_has_no_onset_begins_now_whatever_a_float_makes_of_the_sum():
+    """A boot time of some thousand seconds has digits that Unix seconds have no room for."""
+    for thousandths in range(5_717_380, 5_717_480):
+        assert Village(monotonic=thousandths / 1000 + 1e-7).say("county bureau").outcome == "started"
+
+
+def test_what_time_changed_names_its_alert_and_of_several_each():
+    village = Village()
+    one = village.say("county bureau", onset=T0 + 600)
+    assert village.later(600).due().identity == one.identity
+    for number in (1, 2):
+        village.say("county bureau", onset=T0 + 1200, seq=T0 + number, chain=chain_of("c", str(number)))
+    begins = village.later(600).due()
+    assert (begins.identity, len(begins.facts["alerts"])) == (b"", 2)
+
+
 def test_a_scheduled_alert_is_kept_over_a_reboot():
     village = Village()
     village.say("county bureau", onset=T0 + 1800)
