@@ -46,7 +46,7 @@ def _unreached(case: Matter) -> str:
 
 
 def _known(case: Matter) -> bool:
-    stone = case.journal.tombstones.get((case.alert.chain, case.alert.issuer))
+    stone = case.stone()
     return stone is not None and stone.seq >= case.alert.seq
 
 

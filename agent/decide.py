@@ -64,11 +64,11 @@ def _replayed(case: Matter) -> bool:
 def _stale(case: Matter) -> str:
     """Was it cancelled, or replaced by a later word of its issuer, before it came?"""
     alert = case.alert
-    stone = case.journal.tombstones.get((alert.chain, alert.issuer))
+    stone = case.stone()
     if stone is not None and alert.seq <= stone.seq:
         return "cancelled-before"
-    later = (s for s in case.said if s.own and s.chain == alert.chain and s.seq > alert.seq)
-    return "superseded" if any(later) else ""
+    of_this = (s for s in case.said if s.own and (s.chain, s.status) == (alert.chain, alert.status))
+    return "superseded" if any(s.seq > alert.seq for s in of_this) else ""
 
 
 def _yields(case: Matter) -> str:

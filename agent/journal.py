@@ -49,18 +49,22 @@ class Seen(msgspec.Struct, frozen=True, array_like=True, tag=3):
     until: int
     own: bool
     grants: tuple[tuple[str, int], ...]  # holder, permissions that hold here
+    status: Status = Status.ACTUAL  # drills and real words of one event never outdate each other
 
     def permissions(self) -> dict[str, Permission]:
         return {holder: Permission(bits) for holder, bits in self.grants}
 
 
 class Tombstone(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """Whatever this issuer said in this chain up to this number is cancelled; a later alert is not."""
+    """Whatever this issuer said in this chain up to this number is cancelled; a later alert is not, and a drill's cancel
+    reaches drills only.
+    """
 
     chain: bytes
     issuer: int
     seq: int
     until: int
+    status: Status = Status.ACTUAL
 
 
 class Active(msgspec.Struct, frozen=True, array_like=True, tag=5):
@@ -141,7 +145,7 @@ class Journal:
     boot_marks: Mapping[int, int] = field(default_factory=dict)
     forgotten: Mapping[int, int] = field(default_factory=dict)
     seen: Mapping[int, Mapping[bytes, Seen]] = field(default_factory=dict)
-    tombstones: Mapping[tuple[bytes, int], Tombstone] = field(default_factory=dict)
+    tombstones: Mapping[tuple[bytes, int, Status], Tombstone] = field(default_factory=dict)
     active: Mapping[bytes, Active] = field(default_factory=dict)
     siren_starts: tuple[SirenStart, ...] = ()
 
@@ -200,7 +204,7 @@ def _seen(journal: Journal, entry: Seen) -> Journal:
 
 
 def _tombstone(journal: Journal, entry: Tombstone) -> Journal:
-    key = (entry.chain, entry.issuer)
+    key = (entry.chain, entry.issuer, entry.status)
     standing = journal.tombstones.get(key)
     if standing is not None and standing.seq >= entry.seq:
         return journal

@@ -64,10 +64,15 @@ class Matter:
     def seen(self) -> Seen:
         grants = tuple(sorted((holder, int(bits)) for holder, bits in self.powers.items()))
         alert, until = self.alert, self.alert.expires + KEEP_AFTER_EXPIRY
-        return Seen(self.identity, alert.issuer, alert.seq, alert.chain, until, self.own, grants)
+        return Seen(self.identity, alert.issuer, alert.seq, alert.chain, until, self.own, grants, alert.status)
 
     def tombstone(self, issuer: int, seq: int) -> Tombstone:
-        return Tombstone(self.alert.chain, issuer, seq, self.alert.expires + KEEP_AFTER_EXPIRY)
+        until = self.alert.expires + KEEP_AFTER_EXPIRY
+        return Tombstone(self.alert.chain, issuer, seq, until, self.alert.status)
+
+    def stone(self) -> Tombstone | None:
+        """What its issuer cancelled of this event before it came."""
+        return self.journal.tombstones.get((self.alert.chain, self.alert.issuer, self.alert.status))
 
     def active(self) -> Active:
         """The alert as it would be in force. It sounds no longer than what sounded in its chain, unless it says more."""

@@ -1,8 +1,9 @@
 """Updates and cancels in either order: what one message does to those before and after it."""
 
+import msgspec
 import pytest
 
-from agent.journal import MOST_TOMBSTONES, Journal, Spent, Tombstone
+from agent.journal import MOST_TOMBSTONES, Entry, Journal, Seen, Spent, Tombstone
 from agent.orders import Change
 from agent.policy import Channel
 from protocols.alert import ActionCode, Level, MsgType, Permission, Status, chain_of
@@ -258,3 +259,35 @@ def test_foreign_updates_leave_a_bounded_memory():
     journal = Journal().fold(stones)
     assert len(journal.tombstones) == MOST_TOMBSTONES
     assert min(stone.until for stone in journal.tombstones.values()) == 5
+
+
+DRILL = {"status": Status.EXERCISE, "seq": T0 + 100}
+
+
+def test_a_later_drill_of_the_same_event_does_not_make_the_real_alert_old():
+    village = Village()
+    assert village.say("county bureau", **DRILL).outcome == "started"
+    heard = village.say("county bureau")
+    assert heard.outcome == "replaced"
+    assert Channel.SIREN in heard.orders[0].channels
+    assert [order.exercise for order in heard.orders] == [False], "and the drill ends"
+
+
+def test_a_drills_cancel_leaves_no_tombstone_for_the_real_alert():
+    village = Village()
+    assert village.say("county", msg_type=MsgType.CANCEL, **DRILL).outcome == "tombstone"
+    assert village.say("county", **DRILL | {"seq": T0 + 50}).outcome == "cancelled-before"
+    assert village.say("county bureau").outcome == "started"
+
+
+def test_a_drills_update_that_leaves_this_place_out_says_nothing_of_the_real_alert():
+    village = Village()
+    village.say("county", msg_type=MsgType.UPDATE, area=(620102,), **DRILL)
+    assert village.say("county bureau").outcome == "started"
+
+
+def test_what_an_older_program_remembered_is_read_as_real():
+    seen, stone = Seen(bytes(32), 1, 5, bytes(8), 9, True, ()), Tombstone(bytes(8), 1, 5, 9)
+    plain = msgspec.msgpack.decode(msgspec.msgpack.encode([seen, stone]))
+    older = msgspec.msgpack.encode([entry[:-1] for entry in plain])
+    assert msgspec.msgpack.decode(older, type=list[Entry]) == [seen, stone]
