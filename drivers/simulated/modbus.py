@@ -1,13 +1,11 @@
 """Ports for simulated devices: an RTU line behind a real pseudo-terminal, and a TCP server. Units misbehave as they say."""
 
 import asyncio
-import os
-import pty
-import tty
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Self
 
+from drivers.simulated.line import PtyLine
 from drivers.simulated.unit import Unit
 from protocols import modbus_tcp
 from protocols.errors import RemoteError
@@ -59,56 +57,18 @@ def _request(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-class PtyBus:
+class PtyBus(PtyLine):
     """Units on an RTU line behind a pseudo-terminal. `baud` makes replies take the time that the wire would.
 
     `async with PtyBus([Unit(1, ...)]) as bus: ... bus.url`
     """
 
     def __init__(self, units: Iterable[Unit], baud: int | None = None, echo: bool = False) -> None:
-        self._units = list(units)
-        self._baud = baud
+        super().__init__(self._hears, baud or 9600)
+        self._line = _Line(units, self.write, baud)
         self._echo = echo
-        self._fd = self._keep = -1
-        self.path = ""
 
-    @property
-    def url(self) -> str:
-        return f"serial://{self.path}?baud={self._baud or 9600}"
-
-    async def __aenter__(self) -> Self:
-        self._fd, self._keep = pty.openpty()  # our end of the slave stays open: the line survives a client's close
-        tty.setraw(self._keep)
-        self.path = os.ttyname(self._keep)
-        os.set_blocking(self._fd, False)
-        self._line = _Line(self._units, self.write, self._baud)
-        asyncio.get_running_loop().add_reader(self._fd, self._read)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.unplug()
-
-    def unplug(self) -> None:
-        """The adapter is pulled: the port is gone for whoever has it open."""
-        if self._fd >= 0:
-            asyncio.get_running_loop().remove_reader(self._fd)
-            os.close(self._fd)
-            os.close(self._keep)
-            self._fd = -1
-
-    def write(self, data: bytes) -> None:
-        """Bytes onto the line, as any device on it could put them there."""
-        if self._fd >= 0:
-            try:
-                os.write(self._fd, data)
-            except BlockingIOError:  # nobody reads: a wire does not wait
-                return
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._fd, 4096)
-        except OSError:
-            return
+    def _hears(self, data: bytes) -> None:
         if self._echo:
             self.write(data)
         self._line.receive(data)
