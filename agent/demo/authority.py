@@ -34,13 +34,13 @@ class Authority:
     def roots(self) -> list[str]:
         return [public(root).hex() for root in self._roots]
 
-    def keyset(self) -> bytes:
+    def keyset(self, number: int = 1) -> bytes:
         now = int(time.time())
         keys = tuple(
             Key(holder, public(key), EVERYTHING, (33,), Level.RED, now - 86400, now + YEAR)
             for holder, key in ((COUNTY, self._county), (PROVINCE, self._province))
         )
-        return seal_keyset(Keyring(1, now, (Holder(COUNTY, (1,)), Holder(PROVINCE, (2,))), keys), self._roots[:2])
+        return seal_keyset(Keyring(number, now, (Holder(COUNTY, (1,)), Holder(PROVINCE, (2,))), keys), self._roots[:2])
 
     def alert(
         self,

@@ -47,6 +47,14 @@ FOREIGN = "530302001"
 TEXT = "山洪,立即转移"
 WITHIN = 60.0  # seconds: generous, no figure
 SIREN = 0  # the board's first coil, channel 1
+PLANS = """
+[[plan]]
+name = "evacuate"
+action = ["evacuate"]
+siren = { pattern = "steady", seconds = 180, drill = 15 }
+[[plan]]
+name = "other"
+"""
 
 
 class Gauge:
@@ -163,9 +171,13 @@ class Site:
         self.tables[f"bus {name}"] = table("[bus]", name=name, url=url, **facts)
 
     def warnings(self, **facts: Any) -> None:
-        """Believe the authority; show on a display that writes to a file."""
+        """Believe the authority; show on a display that writes to a file. The siren's signal is one long tone, so that
+        the coil says whether it sounds.
+        """
         (self.folder / "keyset.cbor").write_bytes(self.authority.keyset())
-        self.tables["warnings"] = table("warnings", keyset="keyset.cbor", roots=self.authority.roots, **facts)
+        (self.folder / "plans.toml").write_text(PLANS)
+        facts = {"keyset": "keyset.cbor", "roots": self.authority.roots, "plans": "plans.toml", **facts}
+        self.tables["warnings"] = table("warnings", **facts)
         self.tables["display"] = table("[actuator]", name="display", driver="sim", kind="display", file="display.jsonl")
 
     # What is seen of it
