@@ -45,14 +45,16 @@ def expiring(seconds: int) -> Properties:
 
 
 class Client:
-    """`with Client(options, "name") as client:` connects or raises Refused."""
+    """`with Client(options, "name") as client:` connects or raises Refused; ValueError for an address or a file of
+    the options that cannot be used.
+    """
 
     def __init__(self, options: argparse.Namespace, name: str, *, clean: bool = True) -> None:
         route = RouteConfig(name="command", url=options.broker)
         try:
             self._endpoint = route.endpoint
         except ValueError as wrong:
-            raise Refused(f"{options.broker} is not mqtt://host[:port] or mqtts://host[:port]") from wrong
+            raise ValueError(f"{options.broker} is not mqtt://host[:port] or mqtts://host[:port]") from wrong
         self._five = options.mqtt == "5"
         self._connected = threading.Event()
         self._why = ""

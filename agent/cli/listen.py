@@ -34,16 +34,23 @@ def run(options: argparse.Namespace) -> int:
     from agent.listen import Tracker
 
     tracker = Tracker(root=options.root)
-    if options.state and options.state.exists():
-        tracker.load(options.state.read_bytes())
+    try:
+        if options.state and options.state.exists():
+            tracker.load(options.state.read_bytes())
+    except (OSError, ValueError) as wrong:
+        complain("listen.state", file=options.state, why=wrong)
+        return 2
     filters = [f"{options.root}/{options.station}/{kind}" for kind in ("readings", "events", "status", "digest")]
     try:
         with Client(options, f"listen-{os.getpid()}") as client:
             client.subscribe(filters)
             _follow(client, tracker, options)
-    except (Refused, ValueError) as wrong:
+    except Refused as wrong:
         complain("listen.refused", broker=options.broker, why=wrong)
         return 1
+    except ValueError as wrong:
+        complain("listen.options", why=wrong)
+        return 2
     if options.state:
         _save(options.state, tracker.save())
     return _sum_up(tracker, as_json=options.json)
