@@ -25,6 +25,7 @@ LARGEST_STEP_MS = (
 )
 KEPT_BOOTS = 64  # anchors of this many boots are kept: more than a year of weekly restarts
 BUILD_TIME = 1_790_000_000  # Unix s, 2026-09-21: no genuine time lies before the program was written
+BORROWED_ERROR_MS = 120_000  # of a time that beacons told: their way down and the issuer's own clock
 LAST_TIME = BUILD_TIME + 20 * 31_557_600  # nor more than its service life of 20 years after it
 
 
@@ -76,6 +77,8 @@ class Clock:
         self._anchors: dict[str, Anchor] = {}
         self.floor = BUILD_TIME * 1000
         self.suspect = False
+        self.borrowed = False
+        self._heard: int | None = None  # wall minus boot time (ms), at least: what beacons prove
         if saved:
             self._load(saved)
         self._mine = self.boot.hex()
@@ -95,6 +98,8 @@ class Clock:
         old = self._anchors[self._mine]
         fresh = self._fresh(trusted=self._says() and self.floor <= self._wall_ms() <= LAST_TIME * 1000)
         step = abs((fresh.wall - fresh.at) - (old.wall - old.at))
+        if self.borrowed:
+            return self._given_back(fresh)
         self.suspect = old.trusted and (not fresh.trusted or step > LARGEST_STEP_MS)
         if self.suspect or (fresh.trusted == old.trusted and step <= STEP_MS):
             if old.trusted:
@@ -102,6 +107,31 @@ class Clock:
             return None
         if fresh.trusted:
             self.floor = max(self.floor, fresh.wall)
+        self._anchors[self._mine] = fresh
+        return fresh
+
+    def hear(self, unix: int, *, proven: bool) -> None:
+        """A verified beacon was made at this Unix second, so it has passed. Beacons that keep pace with boot time (`proven`)
+        are taken for the present while nobody better vouches for it.
+
+        Of this boot only: an issuer whose clock is wrong must not spoil the saved floor, and the configured source's own
+        word takes the borrowed time's place, whatever it says.
+        """
+        at, ms = self.now(), unix * 1000
+        if not self.floor <= ms <= LAST_TIME * 1000:
+            return
+        self._heard = max(ms - at, ms - at if self._heard is None else self._heard)
+        old = self.anchor()
+        if proven and (not old.trusted or (self.borrowed and at + self._heard > old.wall + at - old.at + STEP_MS)):
+            self.borrowed = True
+            self._anchors[self._mine] = Anchor(self._mine, at, at + self._heard, BORROWED_ERROR_MS, trusted=True)
+
+    def _given_back(self, fresh: Anchor) -> Anchor | None:
+        """A borrowed time goes on by boot time until the source vouches for its own."""
+        if not fresh.trusted:
+            return None
+        self.borrowed = False
+        self.floor = max(self.floor, fresh.wall)
         self._anchors[self._mine] = fresh
         return fresh
 
@@ -118,8 +148,12 @@ class Clock:
 
     def read(self) -> ClockReading:
         """The present for decisions, in Unix seconds."""
-        wall, trusted = self.wall(self.boot, self.now())
-        return ClockReading(best=max(wall, self.floor) // 1000, floor=self.floor // 1000, trusted=trusted)
+        now = self.now()
+        wall, trusted = self.wall(self.boot, now)
+        floor = self.floor
+        if self._heard is not None and (self.borrowed or not trusted):
+            floor = max(floor, self._heard + now)
+        return ClockReading(best=max(wall, floor) // 1000, floor=floor // 1000, trusted=trusted)
 
     def anchor(self) -> Anchor:
         return self._anchors[self._mine]
