@@ -108,6 +108,7 @@ class Conductor:
             exercise=order.exercise,
             issuer="、".join(order.who),
             text=order.text,
+            named=order.plan,
         )
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from agent.cancel import cancel, elsewhere
 from agent.journal import Active, Entry, Journal, Seen, SirenStart
-from agent.local_alarm import decide_local
+from agent.local_alarm import decide_local, warned
 from agent.matter import Matter, crowded_out, ended, matter
 from agent.orders import Change, Decision, Order, due, end, first, next_change, outdated, resume
 from agent.policy import Channel, Now, Place, Policy, where
@@ -75,8 +75,7 @@ def _yields(case: Matter) -> str:
     """A drill never starts during the real thing."""
     if case.origin != "exercise":
         return ""
-    real = (a for a in case.journal.active.values() if a.status is Status.ACTUAL and a.begun)
-    return "exercise-yields" if any(a.action is not ActionCode.ALL_CLEAR for a in real) else ""
+    return "exercise-yields" if warned(case.journal) else ""
 
 
 def _begin(case: Matter) -> Decision:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from protocols.alert import ActionCode, Level, Permission, Status
+from protocols.codes import family
 
 SEEN_PER_ISSUER = 1000  # identities; an issuer that says more in a day is refused by its seq instead
 MOST_ACTIVE = 64  # alerts in force at one place at once; a province has issued 40 in one bad night
@@ -96,6 +97,7 @@ class Active(msgspec.Struct, frozen=True, array_like=True, tag=5):
     begun: bool = True
     siren_spent: float = 0.0
     spent: float = 0.0
+    plan: str = ""  # the plan to play, where a local rule names one
 
     @property
     def sounds(self) -> bool:
@@ -106,6 +108,12 @@ class Active(msgspec.Struct, frozen=True, array_like=True, tag=5):
         if ActionCode.ALL_CLEAR in {self.action, other.action}:
             return self.action is not ActionCode.ALL_CLEAR
         return self.level < other.level or self.action > other.action
+
+    def same_event(self, other: "Active") -> bool:
+        """Of one chain; or the station's own alarm and a platform's warning of one kind of event."""
+        if self.chain == other.chain or self.status is not other.status:
+            return self.chain == other.chain
+        return "local" in {self.origin, other.origin} and family(self.event) == family(other.event)
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, tag=6):
@@ -154,6 +162,12 @@ class Journal:
         for entry in entries:
             journal = _FOLDS[type(entry)](journal, entry)
         return journal
+
+    def sounded(self, new: Active) -> float:
+        """Seconds of siren that the event has had, for one that joins it: unless it says more than what sounded."""
+        others = (a for a in self.active.values() if a.identity != new.identity and a.status is new.status and a.sounds)
+        same = (a for a in others if a.same_event(new) and a.action is not ActionCode.ALL_CLEAR)
+        return max((a.siren_spent for a in same if not new.more_urgent_than(a)), default=0.0)
 
     def find(self, issuer: int, identity: bytes) -> Seen | None:
         return self.seen.get(issuer, {}).get(identity)
@@ -223,12 +237,12 @@ def _ended(journal: Journal, entry: Ended) -> Journal:
 
 
 def _spent(journal: Journal, entry: Spent) -> Journal:
-    """One event has one siren: what one alert of a chain sounded counts for its companions (two importers of one alert)."""
+    """One event has one siren: what one alert of it sounded counts for its companions (two importers of one alert)."""
     payer = journal.active.get(entry.identity)
     if payer is None:
         return journal
     journal = _active(journal, msgspec.structs.replace(payer, siren_spent=entry.siren, spent=entry.total))
-    companions = [a for a in journal.active.values() if a.chain == payer.chain and a.siren_spent < entry.siren]
+    companions = [a for a in journal.active.values() if a.same_event(payer) and a.siren_spent < entry.siren]
     companions = [a for a in companions if not a.more_urgent_than(payer)]
     return journal.fold(msgspec.structs.replace(a, siren_spent=entry.siren) for a in companions)
 

@@ -1,4 +1,5 @@
-"""An alarm of the station's own sensors before the journal. Pure; part of `agent.decide`.
+"""An alarm of the station itself before the journal: of its sensors, or of a person on the spot. Pure; part of
+`agent.decide`.
 
 It has no seal and no number: the rule is its name, and while the rule says so it stays in force.
 """
@@ -18,16 +19,22 @@ def decide_local(journal: Journal, alarm: Local, now: Now, policy: Policy) -> De
     new = _active(journal, alarm, now, policy)
     standing = journal.active.get(alarm.identity)
     if standing is None:
-        entries = [*_drills_ended(journal), new, *_siren_start(new, 0, now)]
+        if new.status is Status.EXERCISE and warned(journal):
+            return conclude(journal, now, "exercise-yields", Change.NONE, identity=alarm.identity)
+        drills = [] if new.status is Status.EXERCISE else _drills_ended(journal)
+        entries = [*drills, new, *_siren_start(new, 0, now)]
         return conclude(journal, now, "started", Change.START, entries, identity=alarm.identity)
     return _renewed(journal, standing, new, now)
 
 
 def _renewed(journal: Journal, standing: Active, new: Active, now: Now) -> Decision:
     """Written only when it says more, or when half of its time is over: rules are evaluated every second."""
-    gained = new.channels & ~standing.channels
-    if new.more_urgent_than(standing) or gained:
-        entries: list[Entry] = [new, *_siren_start(new, standing.channels, now)]
+    gained, urgent = new.channels & ~standing.channels, new.more_urgent_than(standing)
+    if urgent or gained:
+        withheld = {channel: why for channel, why in new.withheld.items() if channel in standing.withheld}
+        spent = new.siren_spent if urgent else max(new.siren_spent, standing.siren_spent)
+        grown = replace(new, channels=new.channels | standing.channels, withheld=withheld, siren_spent=spent)
+        entries: list[Entry] = [grown, *_siren_start(new, standing.channels, now)]
         return conclude(journal, now, "upgraded", Change.UPGRADE, entries, identity=new.identity)
     if standing.until - now.monotonic > (new.until - new.starts) / 2:
         return conclude(journal, now, "duplicate", Change.NONE, identity=new.identity)
@@ -36,15 +43,15 @@ def _renewed(journal: Journal, standing: Active, new: Active, now: Now) -> Decis
 
 
 def _active(journal: Journal, alarm: Local, now: Now, policy: Policy) -> Active:
-    case = Case("local", alarm.event, alarm.level, alarm.action, local_area=True, placed=True, fresh=True)
+    case = Case(alarm.origin, alarm.event, alarm.level, alarm.action, local_area=True, placed=True, fresh=True)
     permitted = allowed_local(case, alarm, now, journal, policy)
-    return Active(
+    active = Active(
         identity=alarm.identity,
-        origin="local",
+        origin=alarm.origin,
         issuer=NO_ISSUER,
         seq=0,
         chain=alarm.identity[:CHAIN_BYTES],
-        status=Status.ACTUAL,
+        status=Status.EXERCISE if alarm.origin == "exercise" else Status.ACTUAL,
         event=alarm.event,
         level=alarm.level,
         action=alarm.action,
@@ -58,12 +65,20 @@ def _active(journal: Journal, alarm: Local, now: Now, policy: Policy) -> Active:
         starts=now.monotonic,
         until=now.monotonic + min(float(alarm.seconds), policy.longest),
         siren=policy.siren_seconds if alarm.action is not ActionCode.ALL_CLEAR else 0.0,
+        plan=alarm.plan,
     )
+    return replace(active, siren_spent=journal.sounded(active))
 
 
 def _siren_start(new: Active, before: int, now: Now) -> list[Entry]:
     gained = Channel.SIREN in Channel(new.channels & ~before)
-    return [SirenStart("local", now.clock.best)] if gained else []
+    return [SirenStart(new.origin, now.clock.best)] if gained else []
+
+
+def warned(journal: Journal) -> bool:
+    """Is a real warning in force, so that no drill may begin?"""
+    real = (a for a in journal.active.values() if a.status is Status.ACTUAL and a.begun)
+    return any(a.action is not ActionCode.ALL_CLEAR for a in real)
 
 
 def _drills_ended(journal: Journal) -> list[Entry]:

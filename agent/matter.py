@@ -75,7 +75,7 @@ class Matter:
         return self.journal.tombstones.get((self.alert.chain, self.alert.issuer, self.alert.status))
 
     def active(self) -> Active:
-        """The alert as it would be in force. It sounds no longer than what sounded in its chain, unless it says more."""
+        """The alert as it would be in force. It sounds no longer than what sounded for its event, unless it says more."""
         alert, permitted = self.alert, allowed(self._case(), self.powers, self.now, self.journal, self.policy)
         longest = self.policy.all_clear if alert.action is ActionCode.ALL_CLEAR else self.policy.longest
         starts, until = span(self.now, alert.seq, alert.onset, alert.expires, longest)
@@ -101,8 +101,7 @@ class Matter:
             siren=self.policy.siren_seconds,
             begun=starts <= self.now.monotonic,
         )
-        sounded = (a.siren_spent for a in self.chain() if a.sounds and not active.more_urgent_than(a))
-        return structs.replace(active, siren_spent=max(sounded, default=0.0))
+        return structs.replace(active, siren_spent=self.journal.sounded(active))
 
     def _case(self) -> Case:
         applies, local = where(self.alert.area, self.place)

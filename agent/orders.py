@@ -31,7 +31,7 @@ class Order:
     """One alert in force, and what may be done about it. `seconds` and `siren_seconds` are what is left of each."""
 
     identity: bytes
-    origin: str  # "remote" | "exercise" | "local"
+    origin: str  # "remote" | "exercise" | "local" | "manual"
     event: str
     level: Level
     action: ActionCode
@@ -46,6 +46,7 @@ class Order:
     spent: float
     onset: int | None
     expires: int
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,7 @@ def _order(active: Active, now: Now) -> Order:
         spent=active.spent,
         onset=active.onset,
         expires=active.expires,
+        plan=active.plan,
     )
 
 

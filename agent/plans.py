@@ -107,9 +107,19 @@ class Plans:
     _none: Plan = field(default=Plan("none"), init=False)
 
     def how(
-        self, event: str, level: str, action: str, *, exercise: bool = False, issuer: str = "", text: str = ""
+        self,
+        event: str,
+        level: str,
+        action: str,
+        *,
+        exercise: bool = False,
+        issuer: str = "",
+        text: str = "",
+        named: str = "",
     ) -> How:
-        plan = next((plan for plan in self.plans if plan.fits(event, level, action)), self._none)
+        """`named`: the plan that a rule asks for by name goes before those that fit."""
+        chosen = (plan for plan in self.plans if plan.name == named) if named else iter(())
+        plan = next(chosen, None) or next((plan for plan in self.plans if plan.fits(event, level, action)), self._none)
         shown = self.text(event, level, action, exercise=exercise, issuer=issuer, text=text)
         pattern, seconds = "", 0.0
         if plan.siren is not None:

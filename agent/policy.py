@@ -48,7 +48,7 @@ class Cap(NamedTuple):
 
 
 class Quiet(NamedTuple):
-    """Minutes of the local day between which lesser warnings are shown and not spoken."""
+    """A part of the local day, in minutes of it: lesser warnings are not spoken in it, or drills only heard in it."""
 
     start: int
     end: int
@@ -79,6 +79,7 @@ class Policy:
     exercise_siren: bool = False
     unplaced: Channel = Channel.DISPLAY  # for an alert that only gives a shape, where the position is not known
     quiet: Quiet | None = None
+    exercise_window: Quiet | None = None  # when drills may be heard; None: always
     caps: Mapping[str, Cap] = field(default_factory=lambda: CAPS)
 
 
@@ -133,13 +134,18 @@ def allowed(case: Case, powers: Mapping[str, Permission], now: Now, journal: Jou
 
 
 def allowed_local(case: Case, local: Local, now: Now, journal: Journal, policy: Policy) -> Allowed:
-    """A local alarm's channels: the configuration is its authority, and the siren wants two series that agree."""
+    """A local alarm's channels: the configuration is its authority, and the siren wants two series that agree. A drill's
+    siren (`alone`) was asked for by the person at the bench.
+    """
     agreeing = len({series for series, _ in local.evidence})
     alone_silent = "" if local.alone or agreeing >= SERIES_IN_AGREEMENT else "one-series"
+    if case.origin == "exercise":
+        alone_silent = "" if local.alone else "exercise-silent"
+    late = _out_of_hours(case, now, policy)
     reasons = {
         Channel.DISPLAY: "",
-        Channel.VOICE: _quiet(case, now, policy),
-        Channel.SIREN: _not_warranted(case, policy) or alone_silent or _capped(case, now, journal, policy),
+        Channel.VOICE: late or _quiet(case, now, policy),
+        Channel.SIREN: _not_warranted(case, policy) or alone_silent or late or _capped(case, now, journal, policy),
     }
     return _answer(case, reasons, policy)
 
@@ -166,13 +172,27 @@ def _may(acting: Iterable[Permission], what: Permission) -> bool:
 
 
 def _voice_withheld(case: Case, acting: list[Permission], now: Now, policy: Policy) -> str:
-    return _quiet(case, now, policy) if _may(acting, Permission.VOICE) else "no-authority"
+    if not _may(acting, Permission.VOICE):
+        return "no-authority"
+    return _out_of_hours(case, now, policy) or _quiet(case, now, policy)
 
 
 def _quiet(case: Case, now: Now, policy: Policy) -> str:
     lesser = case.level >= Level.YELLOW and case.action not in URGENT
     quiet = lesser and policy.quiet is not None and now.clock.trusted and policy.quiet.at(now.clock.best)
     return "quiet-hours" if quiet else ""
+
+
+def _out_of_hours(case: Case, now: Now, policy: Policy) -> str:
+    """A drill is seen and not heard outside its window, as far as the time is known."""
+    window = policy.exercise_window if case.origin == "exercise" else None
+    outside = window is not None and now.clock.trusted and not window.at(now.clock.best)
+    return "exercise-window" if outside else ""
+
+
+def _drill_withheld(case: Case, now: Now, policy: Policy) -> str:
+    silent = case.origin == "exercise" and not policy.exercise_siren
+    return "exercise-silent" if silent else _out_of_hours(case, now, policy)
 
 
 def _siren_withheld(case: Case, acting: list[Permission], now: Now, journal: Journal, policy: Policy) -> str:
@@ -186,8 +206,8 @@ def _siren_withheld(case: Case, acting: list[Permission], now: Now, journal: Jou
         return "no-authority"
     if case.level is Level.RED and holders < TOP_HOLDERS:
         return "second-holder"
-    if case.origin == "exercise" and not policy.exercise_siren:
-        return "exercise-silent"
+    if reason := _drill_withheld(case, now, policy):
+        return reason
     exempt = case.level is Level.RED and case.origin != "exercise"  # two holders, or we would not be here
     if not exempt and (reason := _capped(case, now, journal, policy)):
         return reason

@@ -137,9 +137,11 @@ class VerifiedAlert:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """An alarm of this station's own sensors. Its authority is the configuration's, and it never leaves as a warning.
+    """An alarm of this station itself. Its authority is the configuration's, and it never leaves as a warning.
 
-    `evidence` is the series that agree, with their values; `alone` that the rule may sound the siren on one of them.
+    `evidence` is the series that agree, with their values; `alone` that the rule may sound the siren on one of them;
+    `plan` the plan to play, where the rule names one; `origin` "local" (a rule on its own sensors), or a person on the
+    spot: "manual" (a held button) or "exercise" (the bench's drill).
     """
 
     rule: str
@@ -150,6 +152,8 @@ class Local:
     text: str
     seconds: int  # how long it stands unless renewed
     alone: bool = False
+    plan: str = ""
+    origin: str = "local"
 
     @property
     def identity(self) -> bytes:
