@@ -88,9 +88,15 @@ class Alerting:
             done()
         self._wake.set()
 
-    def local(self, alarm: Local) -> None:
-        """An alarm of this station's own sensors."""
-        self._enact(decide(self._journal.journal, alarm, self._now(), self._place, self._policy))
+    def local(self, alarm: Local) -> Decision:
+        """An alarm of this station itself: of its sensors, or of a person on the spot."""
+        decision = decide(self._journal.journal, alarm, self._now(), self._place, self._policy)
+        self._enact(decision)
+        return decision
+
+    def stands(self, identity: bytes) -> bool:
+        """Is it in force?"""
+        return identity in self._journal.journal.active
 
     def end(self, identity: bytes) -> None:
         """A local alarm is over, or a person on the spot ended it."""

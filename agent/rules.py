@@ -22,6 +22,7 @@ from protocols.rules import Condition, Newest, Not, Number, Over, comparisons, o
 LONGEST_BLIND = 6 * 3_600_000  # ms an alarm stands whose rule cannot be told any more: a night, until somebody looks
 STANDS = 600  # seconds an alarm stands without being renewed, so that a dead agent leaves none behind
 RENEW = 200_000  # ms between renewals
+RELIVED = 100  # looks into the past of one hold, after a restart
 
 LevelName = Literal["red", "orange", "yellow", "blue"]
 ActionName = Literal["inform", "prepare", "shelter", "evacuate"]
@@ -136,6 +137,17 @@ class Rule:
         if not state.active:
             return self._rise(now) or seen
         return self._end(now, good) or self._stand(now, before) or seen
+
+    def worth_reliving(self, at: int, looked: int, now: int) -> bool:
+        """After a restart: does a moment of the past still count for the hold, and is it far enough from the last?"""
+        return self.hold > 0 and at >= now - self.hold - self.patience and at - looked >= self.hold // RELIVED
+
+    def relive(self, at: int, tracks: Tracks) -> None:
+        """A moment of the past: nothing is raised, but since when the condition holds is known again."""
+        state = self.state
+        state.found = self._judge(tracks, self._look(tracks.good, at), self._look(tracks.usable, at))
+        self._see(at)
+        state.since = (at if state.since is None else state.since) if state.found.truth else None
 
     def missing(self, now: int, tracks: Tracks) -> list[str]:
         """The series of which not enough is known."""

@@ -1,0 +1,170 @@
+"""Local alarms: readings go to the rules as they come, and what a rule says goes to the siren's path and the alarm lane.
+
+Needs no uplink and no platform. What is true stands in `agent.rules`, what it may sound in `agent.policy`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from agent.recall import Recalled
+from agent.rules import Evidence, Rule, Tracks, Turn, tracks_for, windows
+from buffer.model import Lane
+from protocols.alert import Local
+from protocols.quality import Flag, Reason
+from protocols.reading import Reading
+
+TICK = 5.0  # seconds between looks where no reading comes: holds end, and silence is noticed
+MOST_QUEUED = 20_000  # readings that come while the past is read back; a busy station takes a hundred a second
+
+Record = Callable[[str, Mapping[str, Any], Lane], object]
+Past = Callable[[Iterable[str], int], Awaitable[Recalled]]
+"""`past(series, since)`: the readings before this moment, as the buffer has them."""
+
+
+class Path(Protocol):
+    """The part of `agent.alerting.Alerting` that a rule needs."""
+
+    def local(self, alarm: Local) -> object: ...
+    def end(self, identity: bytes) -> None: ...
+    def stands(self, identity: bytes) -> bool: ...
+
+
+class LocalAlarms:
+    """`sensors` says which sensor a series belongs to: two series of one sensor are one witness. `trusted` is asked
+    whether the clock is, so that what an earlier boot has left can be placed in time.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        sensors: Mapping[str, str],
+        record: Record,
+        path: Path | None,
+        now: Callable[[], int],
+        past: Past | None = None,
+        trusted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.rules, self.tracks = rules, tracks_for(rules)
+        self._sensors, self._record, self._path, self._now = sensors, record, path, now
+        self._past, self._trusted = past, trusted
+        self._at = now()
+        self._untimed = False
+        self._queued: deque[Reading] | None = deque(maxlen=MOST_QUEUED) if past else None
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        """For `Recorder.watch`."""
+        mine = [one for one in readings if one.series in self.tracks.good]
+        if self._queued is not None:
+            self._queued += mine
+        elif mine:
+            _feed(self.tracks, mine)
+            touched = {one.series for one in mine}
+            self._look([rule for rule in self.rules if touched.intersection(rule.series)], max(one.at for one in mine))
+
+    async def run(self) -> None:
+        await self._remember()
+        while True:
+            await asyncio.sleep(TICK)
+            if self._untimed and self._trusted():
+                await self._remember()
+            self._look(self.rules, self._now())
+
+    def status(self) -> Mapping[str, Any]:
+        """For `fengsui status`: each rule and what is thought of it."""
+        return {rule.config.name: self._status(rule) for rule in self.rules}
+
+    def _status(self, rule: Rule) -> Mapping[str, Any]:
+        truth = {True: "holds", False: "holds not", None: "not evaluated"}[rule.state.found.truth]
+        facts = {"when": rule.config.when, "condition": truth, "active": rule.state.active}
+        missing = rule.missing(max(self._at, self._now()), self.tracks)
+        return facts | ({"missing": missing} if missing else {})
+
+    # The past
+
+    async def _remember(self) -> None:
+        """Fill the windows with what the buffer holds. Readings that come meanwhile wait."""
+        if self._past is not None:
+            self._queued = self._queued if self._queued is not None else deque(maxlen=MOST_QUEUED)
+            spans = [seconds for asked in windows(self.rules).values() for seconds in asked]
+            holds = [(rule.hold + rule.patience) // 1000 for rule in self.rules]
+            since = self._now() - 1000 * max([*spans, *holds], default=0)
+            readings, self._untimed = await self._past(list(self.tracks.good), since)
+            await self._relive(readings)
+        waiting, self._queued = self._queued or (), None
+        for rule in self.rules:
+            rule.state.active = self._stands(rule)
+            rule.state.blind_told = False
+        _feed(self.tracks, waiting)
+        self._look(self.rules, self._now())
+
+    async def _relive(self, readings: Sequence[Reading]) -> None:
+        """Windows first, then the holds: since when has each condition been true?"""
+        tracks = tracks_for(self.rules)
+        looked = dict.fromkeys((rule.config.name for rule in self.rules), 0)
+        for place, reading in enumerate(readings):
+            _feed(tracks, [reading])
+            for rule in self.rules:
+                if reading.series in rule.series and rule.worth_reliving(
+                    reading.at, looked[rule.config.name], self._now()
+                ):
+                    looked[rule.config.name] = reading.at
+                    rule.relive(reading.at, tracks)
+            if place % 500 == 0:
+                await asyncio.sleep(0)  # a warning may be waiting
+        self.tracks = tracks
+
+    def _stands(self, rule: Rule) -> bool:
+        return rule.state.active if self._path is None else self._path.stands(rule.identity)
+
+    # The present
+
+    def _look(self, rules: Iterable[Rule], at: int) -> None:
+        if self._queued is not None:
+            return
+        self._at = max(self._at, at)
+        for rule in rules:
+            turn = rule.step(self._at, self.tracks)
+            if turn is not Turn.NOTHING:
+                self._tell(rule, turn)
+
+    def _tell(self, rule: Rule, turn: Turn) -> None:
+        if turn in (Turn.RAISED, Turn.STANDS) and self._path is not None:
+            self._path.local(rule.alarm(self._independent(rule.state.found.evidence)))
+        if turn in (Turn.CLEARED, Turn.GIVEN_UP) and self._path is not None:
+            self._path.end(rule.identity)
+        if turn is Turn.STANDS:
+            return
+        urgent = turn in (Turn.RAISED, Turn.CLEARED, Turn.GIVEN_UP) or rule.state.active
+        self._record(f"rule.{turn.replace('-', '_')}", self._facts(rule, turn), Lane.ALARM if urgent else Lane.EVENT)
+
+    def _facts(self, rule: Rule, turn: Turn) -> dict[str, Any]:
+        facts: dict[str, Any] = {"rule": rule.config.name, "alert": rule.identity.hex()}
+        if turn in (Turn.BLIND, Turn.GIVEN_UP):
+            return facts | {"missing": rule.missing(self._at, self.tracks), "standing": rule.state.active}
+        if turn is not Turn.RAISED:
+            return facts
+        config, found = rule.config, rule.state.found
+        facts |= {"event": config.event, "level": config.level, "action": config.action, "when": config.when}
+        return facts | {"evidence": dict(found.evidence), "doubted": list(found.doubted)}
+
+    def _independent(self, evidence: Evidence) -> Evidence:
+        """One series for each sensor: what one device says twice is said once."""
+        witnesses = {self._sensors.get(series, series): (series, value) for series, value in reversed(evidence)}
+        return tuple(witnesses.values())[::-1]
+
+
+def _feed(tracks: Tracks, readings: Iterable[Reading]) -> None:
+    """Good readings to both, suspect ones to the usable; anything else is as if it had not come, and so is what is
+    played back from a capture.
+    """
+    for series, at, value, _unit, quality in readings:
+        if quality >> 4 & Reason.SIMULATED:
+            continue
+        flag = quality & 0xF
+        if flag == Flag.GOOD:
+            tracks.good[series].add(at, value)
+        if flag in (Flag.GOOD, Flag.SUSPECT):
+            tracks.usable[series].add(at, value)
