@@ -3,12 +3,13 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from agent.keys import load_key
+from agent.keys import load_key, public_of
 from protocols import alert_cbor, cose
 from protocols.alert import ActionCode, Alert, Level, MsgType, Permission, Status, chain_of, digest_of, next_seq
 from protocols.area import Item, code_text, parse_code
@@ -20,12 +21,32 @@ from protocols.seal import uncarry
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+E = TypeVar("E", bound=Enum)
 LARGEST = 1 << 20  # bytes of a file that describes an alert
-WORDS = frozenset(
-    "issuer area event level action status msg_type sender identifier text minutes seq last".split()  # noqa: SIM905
-)
 DAY = 86_400
+LONGEST = 14_400.0  # minutes; a station lets none stand longer than three days whatever it says
 MINUTES = 60.0  # an alert holds for an hour unless it says otherwise
+
+
+class AlertWords(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be said of an alert, by options or in a JSON file."""
+
+    issuer: int = 0
+    area: list[str] = []
+    event: str = ""
+    level: str = ""
+    action: str = ""
+    status: str = ""
+    msg_type: str = ""
+    sender: str = ""
+    identifier: str = ""
+    text: str = ""
+    minutes: float = 0.0
+    seq: int = 0
+    last: int = 0
+
+
+WORDS = frozenset(AlertWords.__struct_fields__)
 
 
 class HolderWords(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,7 +70,11 @@ class KeysetWords(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_keys(files: Sequence[Path]) -> "list[Ed25519PrivateKey]":
-    return [load_key(file) for file in files]
+    """LocalError also for one key that was given twice: it is one holder's word, not two's."""
+    keys = [load_key(file) for file in files]
+    if len({public_of(key) for key in keys}) < len(keys):
+        raise LocalError("same-key", "two of the files hold one key; each holder has a key of its own")
+    return keys
 
 
 def keyset_from(file: Path, now: int) -> Keyring:
@@ -61,7 +86,7 @@ def keyset_from(file: Path, now: int) -> Keyring:
             bytes.fromhex(key.public),
             _permissions(key.may),
             tuple(_code(area) for area in key.areas),
-            Level[_name(key.level)],
+            _named(Level, key.level),
             now,
             now + key.days * DAY,
         )
@@ -79,9 +104,11 @@ def draft(file: Path | None, given: Mapping[str, Any], now: int) -> tuple[Alert,
         raise LocalError("oversize", f"{file} has more than {LARGEST} bytes")
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return alert_from_cap(data, given, now)
-    words = json.loads(data)
-    if not isinstance(words, dict) or not words.keys() <= WORDS:
-        raise LocalError("words", f"{file}: one JSON object with some of {', '.join(sorted(WORDS))} is wanted")
+    try:
+        words = json.loads(data)
+        msgspec.convert(words, AlertWords)
+    except (ValueError, RecursionError) as wrong:
+        raise LocalError("words", f"{file}: {wrong}. Known are {', '.join(AlertWords.__struct_fields__)}") from wrong
     return alert_from(words | dict(given), now)
 
 
@@ -93,8 +120,8 @@ def alert_from_cap(data: bytes, given: Mapping[str, Any], now: int) -> tuple[Ale
     if "issuer" not in given:
         raise LocalError("missing", "give --issuer")
     desk = Desk(
-        action=ActionCode[_name(given.get("action", "inform"))],
-        level=Level[_name(given["level"])] if "level" in given else None,
+        action=_named(ActionCode, given.get("action", "inform")),
+        level=_named(Level, given["level"]) if "level" in given else None,
         event=given.get("event", ""),
         area=tuple(_code(area) for area in given.get("area", ())),
     )
@@ -116,14 +143,14 @@ def alert_from(words: Mapping[str, Any], now: int) -> tuple[Alert, str]:
     alert = Alert(
         issuer=words["issuer"],
         seq=seq,
-        status=Status[_name(words.get("status", "exercise"))],
-        msg_type=MsgType[_name(words.get("msg_type", "alert"))],
+        status=_named(Status, words.get("status", "exercise")),
+        msg_type=_named(MsgType, words.get("msg_type", "alert")),
         chain=chain_of(sender, str(words.get("identifier", seq))),
         event=words["event"],
-        level=Level[_name(words["level"])],
-        action=ActionCode[_name(words["action"])],
+        level=_named(Level, words["level"]),
+        action=_named(ActionCode, words["action"]),
         onset=None,
-        expires=now + round(float(words.get("minutes", MINUTES)) * 60),
+        expires=now + _seconds(words.get("minutes", MINUTES)),
         area=tuple(_code(area) for area in words["area"]),
         text_digest=digest_of(text),
     )
@@ -150,16 +177,28 @@ def _text(item: Item) -> str:
     return code_text(item) if isinstance(item, int) else "all"
 
 
+def _seconds(minutes: float) -> int:
+    """What is over at once, or never, was mistyped."""
+    if not 0 < minutes <= LONGEST:
+        raise LocalError("minutes", f"{minutes}: more than 0 and at most {LONGEST:.0f}, ten days")
+    return max(1, round(minutes * 60))
+
+
 def _code(text: str) -> int:
     return parse_code(str(text))
 
 
-def _name(word: str) -> str:
-    return str(word).upper().replace("-", "_")
+def _named(kind: type[E], word: object) -> E:
+    """What a person calls it, as `all-clear`; LocalError says what there is instead."""
+    name = str(word).upper().replace("-", "_")
+    if name not in kind.__members__:
+        known = ", ".join(one.lower().replace("_", "-") for one in kind.__members__ if one != "NONE")
+        raise LocalError("words", f"{word!r:.40} is none of {known}")
+    return kind[name]
 
 
 def _permissions(names: Sequence[str]) -> Permission:
     granted = Permission.NONE
     for name in names:
-        granted |= Permission[_name(name)]
+        granted |= _named(Permission, name)
     return granted

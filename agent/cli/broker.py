@@ -14,7 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.route import RouteConfig
-from agent.tls import Tls, credentials
+from agent.say import say
+from agent.tls import SecretError, Tls, credentials
 from protocols.alert import ClockReading
 
 WAIT = 15.0  # seconds for an answer of the broker
@@ -71,12 +72,18 @@ class Client:
         self._client.on_message = self._on_message
 
     def _secure(self, options: argparse.Namespace) -> None:
-        if options.credentials:
-            secret = credentials(Path(options.credentials))
-            self._client.username_pw_set(secret.username, secret.password)
-        if self._endpoint.tls:
-            ca, cert, key = (Path(name) if name else None for name in (options.ca, options.cert, options.tls_key))
-            self._client.tls_set_context(Tls(ca, cert, key, _system_clock).context())
+        try:
+            if options.credentials:
+                secret = credentials(Path(options.credentials))
+                self._client.username_pw_set(secret.username, secret.password)
+            if self._endpoint.tls:
+                ca, cert, key = (Path(name) if name else None for name in (options.ca, options.cert, options.tls_key))
+                self._client.tls_set_context(Tls(ca, cert, key, _system_clock).context())
+        except SecretError as wrong:
+            raise ValueError(say(wrong.code, file=wrong.path)) from wrong
+        except OSError as wrong:  # ssl.SSLError is one
+            files = " ".join(filter(None, (options.credentials, options.ca, options.cert, options.tls_key)))
+            raise ValueError(f"{files}: {wrong.strerror or wrong}") from wrong
 
     def __enter__(self) -> Self:
         try:

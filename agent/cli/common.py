@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,14 @@ def with_config(verb: argparse.ArgumentParser) -> None:
 
 def with_json(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def seconds(text: str) -> float:
+    """For argparse: a span of time that is one."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 def load_or_say(file: Path, *, as_json: bool = False) -> "Config | None":

@@ -1,10 +1,8 @@
 """`fengsui demo`: the main job on real input, with the faults it is for, in about a minute and with no hardware."""
 
 import argparse
-import asyncio
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from agent.cli.common import complain, print_json, with_json
 
 if TYPE_CHECKING:
     from agent.demo.tally import Tally
+    from drivers.simulated.surfrad import Row
 
 
 def add(verbs: Any) -> None:
@@ -29,16 +28,25 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    import asyncio
+    import tempfile
+
     from agent.demo.broker import NoBroker
     from agent.demo.world import DATA
+    from drivers.simulated.surfrad import load
 
     data = options.data or DATA / "surfrad-slv16001.dat"
+    try:
+        rows = load(data)
+    except (OSError, ValueError) as wrong:
+        complain("demo.data", file=data, why=wrong)
+        return 2
     say = _quiet if options.json else _teller()
     try:
         with tempfile.TemporaryDirectory(prefix="fengsui-demo-") as made:
             folder = options.keep or Path(made)
             folder.mkdir(parents=True, exist_ok=True)
-            tally = asyncio.run(_tell(folder, data, say))
+            tally = asyncio.run(_tell(folder, rows, say))
     except NoBroker:
         complain("demo.no_broker")
         return 2
@@ -52,14 +60,14 @@ def run(options: argparse.Namespace) -> int:
     return 0 if tally.good else 1
 
 
-async def _tell(folder: Path, data: Path, say: Callable[[str, str], None]) -> "Tally":
+async def _tell(folder: Path, rows: "Sequence[Row]", say: Callable[[str, str], None]) -> "Tally":
     from agent.demo.story import Story
     from agent.demo.subscriber import Platform
     from agent.demo.tally import Tally
     from agent.demo.world import open_world
 
     tally = Tally()
-    async with open_world(folder, data) as world:
+    async with open_world(folder, rows) as world:
         with Platform(world.broker.port, world.broker.version) as platform:
             await Story(world, platform, say, tally).tell()
     return tally

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.broker_options import with_broker
-from agent.cli.common import complain, print_json, with_json
+from agent.cli.common import complain, print_json, seconds, with_json
 
 if TYPE_CHECKING:
     from agent.listen import Tracker
@@ -20,7 +20,7 @@ def add(verbs: Any) -> None:
         epilog="Exit codes: 0 complete; 1 holes, or the broker refused; 2 wrong options. Ends with Ctrl-C.",
     )
     verb.add_argument("--station", default="+", help="one station only (default: all)")
-    verb.add_argument("--seconds", type=float, help="leave after so many seconds (default: until Ctrl-C)")
+    verb.add_argument("--seconds", type=seconds, help="leave after so many seconds (default: until Ctrl-C)")
     verb.add_argument("--state", type=Path, help="keep the ranges in this file between runs")
     verb.add_argument("--heal", action="store_true", help="ask stations for what is missing, with patience")
     verb.add_argument("--quiet", action="store_true", help="print only the summary at the end")

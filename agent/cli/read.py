@@ -1,11 +1,10 @@
 """`fengsui read`: poll the configured sensors and print; through the running agent where there is one."""
 
 import argparse
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
+from agent.cli.common import complain, load_or_say, print_json, seconds, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.config import Config
@@ -21,7 +20,7 @@ def add(verbs: Any) -> None:
     with_config(verb)
     with_json(verb)
     verb.add_argument("--once", action="store_true", help="one round, then leave (default: a round every --every)")
-    verb.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="time between rounds (default: 5)")
+    verb.add_argument("--every", type=seconds, default=5.0, metavar="SECONDS", help="time between rounds (default: 5)")
     verb.set_defaults(run=run)
 
 
@@ -32,10 +31,14 @@ def run(options: argparse.Namespace) -> int:
     if not config.sensors:
         complain("read.no_sensors", file=options.config)
         return 2
+    import asyncio
+
     return asyncio.run(_rounds(config, options))
 
 
 async def _rounds(config: "Config", options: argparse.Namespace) -> int:
+    import asyncio
+
     while True:
         rows = await _round(config)
         for row in rows:
@@ -47,6 +50,8 @@ async def _rounds(config: "Config", options: argparse.Namespace) -> int:
 
 async def _round(config: "Config") -> list[dict[str, Any]]:
     """One row a sensor, from the agent if it runs, else from the ports themselves."""
+    import asyncio
+
     from agent.control import ask_any
 
     answer = await asyncio.to_thread(ask_any, config.sockets, "read")

@@ -133,13 +133,14 @@ def sign_alert(options: argparse.Namespace) -> int:
         given = {name: value for name, value in vars(options).items() if name in WORDS and value is not None}
         alert, text = draft(options.source, given, int(time.time()))
         sealed = carry(seal(alert, keys), text)
+        if options.out is not None:
+            options.out.write_bytes(sealed)
     except (ProtocolError, ValueError, OSError) as wrong:
         complain("warn.alert", why=wrong)
         return 2
     if options.out is None:
         print(sealed.hex())
     else:
-        options.out.write_bytes(sealed)
         print_json(decode_sealed(sealed) | {"file": str(options.out), "bytes": len(sealed)})
     return 0
 
@@ -165,9 +166,12 @@ def publish_alert(options: argparse.Namespace) -> int:
             for topic in topics:
                 client.publish(topic, sealed, retain=True, expiry=left)
                 complain("warn.published", topic=topic, bytes=len(sealed))
-    except (Refused, ValueError) as wrong:
+    except Refused as wrong:
         complain("listen.refused", broker=options.broker, why=wrong)
         return 1
+    except ValueError as wrong:
+        complain("listen.options", why=wrong)
+        return 2
     return 0
 
 

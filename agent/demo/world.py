@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from drivers.simulated.link import FaultyLink
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.playback import PtyPlayer, surfrad_unit
 from drivers.simulated.relay import RelayBoard
-from drivers.simulated.surfrad import load
+from drivers.simulated.surfrad import Row
 
 DATA = Path(__file__).parent / "data"
 STATION = "slv16001"
@@ -119,9 +119,9 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(directory: Path, data: Path) -> AsyncIterator[World]:
+async def open_world(directory: Path, rows: Sequence[Row]) -> AsyncIterator[World]:
     """All of it, and nothing left over afterwards."""
-    unit = surfrad_unit(load(data))
+    unit = surfrad_unit(rows)
     board = RelayBoard(unit=1)
     async with contextlib.AsyncExitStack() as stack:
         broker = stack.enter_context(DemoBroker(directory))

@@ -48,7 +48,10 @@ def load(path: Path) -> list[Row]:
     """All rows of a file; ValueError names the line that is none."""
     if path.stat().st_size > LARGEST_FILE:
         raise ValueError(f"{path} is larger than a day can be")
-    return list(parse(path.read_text("ascii").splitlines()))
+    rows = list(parse(path.read_text("ascii").splitlines()))
+    if not rows:
+        raise ValueError("there is not one minute in it")
+    return rows
 
 
 def parse(lines: list[str]) -> Iterator[Row]:
