@@ -98,17 +98,10 @@ class Frames:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        *whole, self._rest = (self._rest + data).split(bytes((END,)))
-        self._rest = _from_start(self._rest)[: MOST_FRAME + 1]
-        return [frame for frame in map(_from_start, whole) if 0 < len(frame) <= MOST_FRAME]
-
-
-def _from_start(data: bytes) -> bytes:
-    """What follows the last start byte; the start byte is kept while nothing follows."""
-    start = data.rfind(START)
-    if start < 0:
-        return b""
-    return data[start + 1 :] or data[start:]
+        *whole, rest = (self._rest + data).split(bytes((END,)))
+        self._rest = rest[rest.rfind(START) :][: MOST_FRAME + 2] if START in rest else b""
+        frames = (part[part.rfind(START) + 1 :] for part in whole if START in part)
+        return [frame for frame in frames if 0 < len(frame) <= MOST_FRAME]
 
 
 def ping(screen: int = SCREEN) -> bytes:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from functools import cache
 from typing import Self
@@ -43,6 +44,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 limit=OUTPUT_CHUNK,
+                process_group=0,
             )
         except BaseException:
             self._close_input()
@@ -55,10 +57,10 @@ class Child:
         self._close_input()
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(END):
-                    await self._process.wait()
+                os.killpg(self._process.pid, signal.SIGKILL)  # with whatever it started itself
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END):
+                await self._process.communicate()  # its pipes are read to their ends, and so closed
 
     @property
     def pid(self) -> int:
@@ -69,13 +71,15 @@ class Child:
         return self._process.returncode is not None
 
     async def feed(self, data: bytes) -> None:
-        """All of it, then the end of input. BrokenPipeError when the child does not want it."""
+        """All of it, then the end of input. Of a child that does not want it, the result says why."""
         left = memoryview(data)
         while left:
             try:
                 left = left[os.write(self._in, left[:PIPE_BYTES]) :]
             except BlockingIOError:
-                await _writable(self._in)
+                await self._writable()
+            except BrokenPipeError:
+                break
         self._close_input()
 
     async def output(self, most: int) -> bytes:
@@ -95,17 +99,18 @@ class Child:
         words = await err.read(MOST_STDERR)
         return await self._process.wait(), words.decode("utf-8", "replace").strip()[:200]
 
+    async def _writable(self) -> None:
+        ready = asyncio.Event()
+        asyncio.get_running_loop().add_writer(self._in, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            if self._in >= 0:
+                asyncio.get_running_loop().remove_writer(self._in)
+
     def _close_input(self) -> None:
+        """Whoever waits for it is let go of first: its number may be another file's a moment later."""
         if self._in >= 0:
+            asyncio.get_running_loop().remove_writer(self._in)
             os.close(self._in)
             self._in = -1
-
-
-async def _writable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_writer(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(fd)

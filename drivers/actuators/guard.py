@@ -4,9 +4,12 @@ One thread of its own, asleep unless armed. For devices without a timer of their
 process only the kernel helps, by releasing what the process held.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -38,6 +41,13 @@ class Guard:
                 left = None if self._ends is None else self._ends - time.monotonic()
                 if left is not None and left <= 0:
                     self._ends = None
-                    self._let_go()
+                    self._end()
                 else:
                     self._changed.wait(left)
+
+    def _end(self) -> None:
+        """A device that is gone must not take the guard with it: it may come back."""
+        try:
+            self._let_go()
+        except Exception:
+            log.exception("a guard could not let go")

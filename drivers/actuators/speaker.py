@@ -101,7 +101,7 @@ class Speaker(Speaking):
             async with asyncio.timeout(sound.seconds + LATE), Child(self._player) as child:
                 watching = asyncio.create_task(self._watch(turn, child.pid, source))
                 try:
-                    await _feed(child, sound)
+                    await child.feed(sound.data)
                     code, words = await child.result()
                 finally:
                     watching.cancel()
@@ -169,13 +169,6 @@ def _read(directory: Path, name: str) -> Sound:
         raise ValueError("not the name of a clip")
     with (directory / f"{name}.wav").open("rb") as file:
         return clip(file.read(MOST_BYTES + 1))
-
-
-async def _feed(child: Child, sound: Sound) -> None:
-    try:
-        await child.feed(sound.data)
-    except BrokenPipeError:
-        return  # its exit code says why
 
 
 def create(config: SpeakerConfig, context: Context) -> Speaker:
