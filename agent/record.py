@@ -6,6 +6,7 @@ later, one line of a block. The very first is written at once.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -18,6 +19,8 @@ from protocols import columns, event
 from protocols.errors import LocalError
 from protocols.qartod import Checker
 from protocols.reading import Reading
+
+log = logging.getLogger(__name__)
 
 # More than this in one window is a babbling device; it is cut into bodies of this size, never held.
 MOST_IN_ONE_BODY = 4096
@@ -55,7 +58,7 @@ class Recorder:
         for reading in checked:
             self.newest[reading.series] = reading
         for watcher in self._watchers:
-            watcher(checked)
+            _show(watcher, checked)
         self._waiting += checked
         if self._timer is None:
             self.flush()
@@ -84,7 +87,14 @@ class Recorder:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        appended = self.buffer.append(Lane.TELEMETRY, columns.pack(self.clock.boot, waiting), now=True)
+        try:
+            body = columns.pack(self.clock.boot, waiting)
+        except LocalError:
+            waiting = self._sound(waiting)
+            if not waiting:
+                return
+            body = columns.pack(self.clock.boot, waiting)
+        appended = self.buffer.append(Lane.TELEMETRY, body, now=True)
         loop = asyncio.get_running_loop()
 
         def told(_future: object, count: int = len(waiting)) -> None:
@@ -92,6 +102,13 @@ class Recorder:
                 loop.call_soon_threadsafe(self._count, appended, count)
 
         appended.committed.add_done_callback(told)
+
+    def _sound(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Those that can be kept: a driver's odd name or time must not cost its neighbours' readings."""
+        sound = [reading for reading in readings if _packs(self.clock.boot, reading)]
+        self.refused += len(readings) - len(sound)
+        log.error("%d readings cannot be kept and are dropped", len(readings) - len(sound))
+        return sound
 
     def _tick(self) -> None:
         self._timer = None
@@ -109,3 +126,19 @@ class Recorder:
             return reading
         reasons = reading.quality & ~0xF  # what the driver already knows against it
         return reading._replace(quality=checker.check(reading.at, reading.value) | reasons)
+
+
+def _show(watcher: Callable[[Sequence[Reading]], None], readings: Sequence[Reading]) -> None:
+    """Who looks on must cost neither the record nor the sensor."""
+    try:
+        watcher(readings)
+    except Exception:
+        log.exception("a watcher of readings failed")
+
+
+def _packs(boot: bytes, reading: Reading) -> bool:
+    try:
+        columns.pack(boot, [reading])
+    except LocalError:
+        return False
+    return True
