@@ -1,24 +1,28 @@
-"""What the buffer writes to flash per reading, as the kernel counts it: committing, settling, merging and trimming."""
+"""What a station writes to flash per reading, as the kernel counts it: committing, settling, merging and trimming."""
 
+import asyncio
 import os
 import random
-import tempfile
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from agent.control import ask
 from benchmarks.report import Figure, measures
+from benchmarks.scene import Scene, scene, until
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from protocols import columns
 from protocols.reading import Reading
 
 SECONDS = float(os.environ.get("FENGSUI_WEAR_SECONDS", "600"))
+SETTLES = 15.0  # seconds until a started agent is at rest
 SERIES = 20
 MERGED_BYTES = 620  # what sixty instants of these series pack into
 BOOT = bytes(8)
 SMALL = Options(max_bytes=4 << 20)  # small, so that trimming is on from the first minute
-ROUTES = (RouteSpec("county"), RouteSpec("province"))
+ROUTES = (RouteSpec("county"),)
 
 
 @measures(
@@ -27,22 +31,33 @@ ROUTES = (RouteSpec("county"), RouteSpec("province"))
     patience=1200.0,
 )
 def wear() -> Mapping[str, float]:
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        path = Path(folder) / "buffer.db"
-        fill(path, random.Random(2))
-        bodies = readings(random.Random(1))
-        buffer = Buffer.open(path, options=SMALL, routes=ROUTES, merge=columns.merge, thin=columns.thin)
-        os.sync()  # what the filling left dirty is not the steady state's
-        before, taken = written(), 0
-        for taken in paced(SECONDS):
-            buffer.append(Lane.TELEMETRY, next(bodies))
-            if taken % 10 == 9:  # live telemetry lingers ten seconds and comes back acknowledged
-                acknowledge(buffer)
-        buffer.close()
-        after = written()
-    return {
-        "bytes written per reading, 20 series at 1 Hz": (after - before) / ((taken + 1) * SERIES),
-    }
+    return asyncio.run(_wear())
+
+
+async def _wear() -> Mapping[str, float]:
+    """The agent as it is shipped, at a device and a broker, with a buffer that is full of history."""
+    async with scene(extra=f'\n[buffer]\nmax_size = "{SMALL.max_bytes >> 20}MiB"') as station:
+        await asyncio.to_thread(fill, station.agent.database, random.Random(2))
+        await station.agent.start()
+        await until(lambda: _committed(station) > 0, 10)
+        await asyncio.sleep(SETTLES)
+        written, readings, history = station.agent.written(), _committed(station), _deleted(station)
+        await asyncio.sleep(SECONDS)
+        written, readings = station.agent.written() - written, _committed(station) - readings
+        if SECONDS >= 600 and _deleted(station) == history:
+            raise RuntimeError("nothing was trimmed")
+        await station.agent.end(signal.SIGTERM)
+    return {"bytes written per reading, 20 series at 1 Hz": written / readings}
+
+
+def _committed(station: Scene) -> int:
+    answer = ask(station.agent.control, "status", timeout=5.0)
+    return int(answer["readings"]["committed"]) if answer else 0
+
+
+def _deleted(station: Scene) -> int:
+    answer = ask(station.agent.control, "status", timeout=5.0)
+    return int(answer["buffer"]["gone"].get("history", 0)) if answer else 0
 
 
 def readings(rng: random.Random) -> Iterator[bytes]:
@@ -72,17 +87,3 @@ def fill(path: Path, rng: random.Random) -> None:
 def acknowledge(buffer: Buffer) -> None:
     for route in ROUTES:
         buffer.settle(route.name, buffer.log, Lane.TELEMETRY, 1, buffer.committed(Lane.TELEMETRY))
-
-
-def paced(seconds: float) -> Iterator[int]:
-    """Once a second, without drift."""
-    began = time.monotonic()
-    for tick in range(int(seconds)):
-        time.sleep(max(0.0, began + tick - time.monotonic()))
-        yield tick
-
-
-def written() -> int:
-    """Bytes this process caused to be written to storage."""
-    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text(encoding="ascii").splitlines())
-    return int(fields["write_bytes"])

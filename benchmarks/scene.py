@@ -16,7 +16,7 @@ from agent.demo.publisher import Publisher
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.playback import surfrad_unit
 from drivers.simulated.relay import RelayBoard
-from drivers.simulated.surfrad import load
+from drivers.simulated.surfrad import Row, load
 
 DATA = Path(__file__).parents[1] / "agent" / "demo" / "data" / "surfrad-slv16001.dat"
 AREA = "330102001"
@@ -36,7 +36,7 @@ async def scene(*, sensor: bool = True, siren: str = "tcp", extra: str = "") -> 
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fengsui-bench-")))
         broker = stack.enter_context(DemoBroker(folder))
-        met = await stack.enter_async_context(TcpBus([surfrad_unit(load(DATA))]))
+        met = await stack.enter_async_context(TcpBus([surfrad_unit(day())]))
         board = RelayBoard(unit=1)
         relay = TcpBus([board]) if siren == "tcp" else PtyBus([board], baud=9600)
         await stack.enter_async_context(relay)
@@ -52,6 +52,11 @@ async def scene(*, sensor: bool = True, siren: str = "tcp", extra: str = "") -> 
             yield made
         finally:
             await made.agent.end()
+
+
+def day() -> list[Row]:
+    """The day of weather with a nought where a column is missing: twenty series are twenty readings a second."""
+    return [row._replace(values=tuple(value or 0.0 for value in row.values)) for row in load(DATA)]
 
 
 def _station(broker: DemoBroker, authority: Authority, extra: str) -> str:

@@ -12,7 +12,7 @@ from buffer.model import Block, Lane
 APPLICATION_ID = 0x66656E67  # "feng", so that file(1) and salvage know whose file it is
 VERSION = 1
 MIGRATIONS = Path(__file__).with_name("schema")  # one numbered file a version
-PAGE = 2048  # bytes; least written per commit in the measurements of docs/reliability.md
+PAGE = 1024  # bytes; least written per reading in the measurements of docs/reliability.md
 ORDINAL_BITS, NUMBER_BITS = 25, 36  # a start every 2 s for two years; 100 numbers a second for 21 years
 MOST_ORDINAL = (1 << ORDINAL_BITS) - 1
 MOST_NUMBER = (1 << NUMBER_BITS) - 1

@@ -12,7 +12,7 @@ from buffer.salvage import Salvage
 
 PAUSE = 1.0  # seconds between looks when there is nothing to do
 MERGE_REST = 9  # times as long as merging took: it is done at leisure, and holds the interpreter from warnings
-CHECKPOINT_FRAMES = 256  # 0.5 MB of -wal: wear is the same from 100 to 4,000 (docs/reliability.md), the stall is not
+CHECKPOINT_FRAMES = 512  # 0.5 MB of -wal: wear is the same from 100 to 4,000 (docs/reliability.md), the stall is not
 CHECKPOINT_PAUSE = 5.0  # seconds, when a reader keeps the -wal pinned
 MARK_INTERVAL = 3_600.0  # seconds of running between two marks of age
 MARKS_KEPT = 400 * 86_400  # seconds

@@ -94,7 +94,7 @@ def test_a_page_met_while_running_is_set_aside_and_the_log_goes_on(tmp_path):
         assert put(buffer, T, b"1", b"2") == 2
         buffer._worker.ask(lambda: buffer._engine.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()).result(5)
         buffer._worker.ask(lambda: buffer._engine.db.execute("PRAGMA shrink_memory").fetchall()).result(5)
-        scribble(path, range(8, 20))
+        scribble(path, range(16, 40))
         everything(buffer, "spare", T, log)
         until(lambda: reports.of("buffer.damaged") and not buffer._salvage.running)
         assert put(buffer, T, b"3") == 3
