@@ -32,7 +32,7 @@ TLS_RECORD = 22  # bytes around each record (RFC 8446 §5.2 with an AES-GCM tag)
 STATUS, STATUS_PART = 900, 45  # bytes of a status, and of each sensor, actuator and route in it
 # Measured on ext4 with the shipped settings (/proc/self/io write_bytes): a synced commit of one row, whatever is in it; and
 # how often a body is written in all (-wal, checkpoint, merging, checkpoint again).
-COMMIT_BYTES, BODY_WRITES = 6_300, 4
+COMMIT_BYTES, BODY_WRITES = 5_300, 4
 INSIDE = 4  # bytes a card's controller writes for one byte of small synced writes; assumed, cards differ from 2 to 10
 BOOT = b"forecast"
 START = 1_800_000_000_000  # Unix ms: thirteen digits, as for the next two centuries
