@@ -1,6 +1,7 @@
 """Buses and sensors of a configuration, made and read. The agent keeps them running; a technician's command reads once."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from protocols.errors import RemoteError
 from protocols.qartod import Checker
 from protocols.quality import flag_of, reasons_of
 from protocols.reading import Reading
+
+log = logging.getLogger(__name__)
 
 
 def context_of(config: Config, report: Report) -> Context:
@@ -49,6 +52,9 @@ async def read_one(source: Source) -> dict[str, Any]:
         readings = await source.read_once()
     except (OSError, RemoteError, TimeoutError) as silent:
         return {"sensor": source.name, "error": str(silent) or type(silent).__name__}
+    except Exception as bug:  # one driver's bug must not hide what the other sensors say
+        log.exception("sensor %s", source.name)
+        return {"sensor": source.name, "error": f"{type(bug).__name__}: {bug}"}
     return {"sensor": source.name, "readings": [as_json(reading, source) for reading in readings]}
 
 
