@@ -22,12 +22,13 @@ from agent.journal_file import JournalFile
 from agent.orders import Change, Decision, Order, due, end, next_change, orders, resume
 from agent.performer import Performer
 from agent.plans import Plans
-from agent.policy import Now, Place, Policy
+from agent.policy import Channel, Now, Place, Policy
+from agent.ration import Ration
 from drivers.api import Action, Actuator, Outcome, Verdict
 from protocols import cose
 from protocols.alert import ClockReading, Local, Refusal, VerifiedAlert
 from protocols.keyring import Keyring
-from protocols.seal import verify
+from protocols.seal import MAX_CHECKS, verify
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ AT_A_STRETCH = (
     4  # messages judged before anybody else on the loop has a turn; a forged one costs up to a check for each key
 )
 LONGEST_NAP = 30.0  # seconds: the clock may become trusted, or be set, with nobody telling us
+PUT_OFF = "put-off"  # not yet refused: it will be looked at again
 PROBE_EVERY = 60.0  # seconds; also keeps the relay's port open, so that the first write need not wait for it
 SHORTEST_NAP = 0.01  # seconds: whatever time says, the loop does not spin
 
@@ -64,6 +66,7 @@ class Alerting:
         actuators: Sequence[Actuator],
         record: Record,
         beat: Callable[[], None] = lambda: None,
+        heard: Callable[[str, VerifiedAlert], None] = lambda _bearer, _alert: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keyring = keyring
@@ -72,10 +75,13 @@ class Alerting:
         self._performers = [Performer(one, partial(self._step, one.name), now) for one in actuators]
         self._conductor = Conductor(self._performers, plans, now)
         self._spending = Spending()
-        self._intake = Intake()
+        self._intake, self._ration = Intake(), Ration()
+        self.heard = heard
+        self.junk = self._evidence.junk
         self._wake = asyncio.Event()
         self._carrier = Carrier(self._evidence.unjournalled, self._wake.set)
         self._look_at = 0.0
+        self.watchers: list[Callable[[Sequence[Order]], None]] = []  # told what is in force, whenever it is carried out
         self._heard: dict[str, dict[str, float]] = {"bearers": {}, "holders": {}}
 
     # What comes in
@@ -93,6 +99,21 @@ class Alerting:
         decision = decide(self._journal.journal, alarm, self._now(), self._place, self._policy)
         self._enact(decision)
         return decision
+
+    def mute(self, muted: bool) -> None:
+        """The key switch: no siren while it is turned. Everything else goes on, and the siren's time is not used up."""
+        self._conductor.muted = muted
+        self._conduct(orders(self._journal.journal, self._now()))
+
+    def note(self, notes: Mapping[bytes, str]) -> None:
+        """A line of our own below an alert on the displays."""
+        self._conductor.notes = dict(notes)
+        self._conductor.conduct(orders(self._journal.journal, self._now()))
+
+    async def probe(self) -> dict[str, Outcome]:
+        """Every actuator's answer, inaudible: those at work prove themselves."""
+        outcomes = await asyncio.gather(*(one.probe() for one in self._performers))
+        return {one.actuator.name: outcome for one, outcome in zip(self._performers, outcomes, strict=True)}
 
     def stands(self, identity: bytes) -> bool:
         """Is it in force?"""
@@ -144,6 +165,7 @@ class Alerting:
             self._conductor.next_change(),
             self._spending.next_change(),
             self._evidence.next_flush(),
+            self._ration.next_look(self._monotonic()),
         )
         nap = min((moment - self._monotonic() for moment in moments if moment is not None), default=LONGEST_NAP)
         try:
@@ -154,7 +176,7 @@ class Alerting:
 
     def _judge(self) -> None:
         for _ in range(AT_A_STRETCH):
-            message = None if self._carrier.full else self._intake.take()
+            message = None if self._carrier.full else self._intake.take() or self._ration.again(self._monotonic())
             if message is None:
                 self._wake.clear()
                 return
@@ -167,13 +189,33 @@ class Alerting:
 
     def _judge_one(self, message: Message) -> None:
         self._heard["bearers"][message.bearer] = self._monotonic()
-        found = verify(message.data, self.keyring, self._clock.read())
+        found = self._verified(message)
         if isinstance(found, Refusal):
-            self._evidence.junk(found.reason, message.bearer)
+            if found.reason != PUT_OFF:
+                self._evidence.junk(found.reason, message.bearer)
             self._carrier.carry(Step(None, "", _nothing, message.done))
             return
         self._heard["holders"] |= dict.fromkeys(found.holders, self._monotonic())
+        self.heard(message.bearer, found)
         self._enact(decide(self._journal.journal, found, self._now(), self._place, self._policy), message, found)
+
+    def _verified(self, message: Message) -> VerifiedAlert | Refusal:
+        """Who signed it, for what checking may cost. A word of its issuer that is new here is worth any effort; of what is
+        left undecided the rest is looked at later, and a message of nobody known so far is not refused before that.
+        """
+        now, clock = self._monotonic(), self._clock.read()
+        effort = self._ration.effort(message.bearer, now)
+        given = effort.left
+        found = verify(message.data, self.keyring, clock, effort)
+        self._ration.spent(message.bearer, given - effort.left, now)
+        if not effort.short or given == MAX_CHECKS:
+            return found
+        if isinstance(found, VerifiedAlert) and self._journal.journal.find(found.alert.issuer, found.identity) is None:
+            return verify(message.data, self.keyring, clock)
+        kept = self._ration.put_off(message._replace(done=_nothing), known=isinstance(found, VerifiedAlert))
+        if isinstance(found, Refusal):
+            return Refusal(PUT_OFF if kept else "unchecked")
+        return found
 
     def _pass_time(self) -> None:
         """What is due by the clock: beginnings, ends, the next slice of the siren's time, counted junk."""
@@ -183,7 +225,7 @@ class Alerting:
             self._look_at = now.monotonic + LONGEST_NAP
             self._enact(due(self._journal.journal, now))
         elif _passed(self._conductor.next_change(), now.monotonic):
-            self._conductor.conduct(orders(self._journal.journal, now))
+            self._conduct(orders(self._journal.journal, now))
         if _passed(self._spending.next_change(), now.monotonic):
             self._write(self._slices(orders(self._journal.journal, now)))
         self._evidence.flush()
@@ -198,20 +240,32 @@ class Alerting:
 
         def act() -> None:
             if changed:
-                self._conductor.conduct(decision.orders)
+                self._conduct(decision.orders)
             self._acknowledge(decision, message, verified)
 
         self._carrier.carry(Step(written, decision.identity.hex(), act, message.done if message else _nothing))
+
+    def _conduct(self, standing: Sequence[Order]) -> None:
+        self._conductor.conduct(standing)
+        for watcher in self.watchers:
+            try:
+                watcher(standing)
+            except Exception:  # whoever looks on must not be in the way
+                log.exception("an onlooker failed")
 
     def _acknowledge(self, decision: Decision, message: Message | None, verified: VerifiedAlert | None) -> None:
         facts: dict[str, Any] = dict(decision.facts)
         order = next((order for order in decision.orders if order.identity == decision.identity), None)
         if order is not None:
-            facts |= {"channels": names(order.channels), "withheld": dict(order.withheld), "exercise": order.exercise}
+            facts |= {"channels": names(order.channels), "withheld": self._withheld(order), "exercise": order.exercise}
         if message is not None and verified is not None:
             self._evidence.decided(message.bearer, verified, decision.outcome, facts)
         elif decision.change is not Change.NONE:
             self._evidence.changed(decision.identity.hex(), decision.outcome, facts)
+
+    def _withheld(self, order: Order) -> dict[str, str]:
+        inhibited = self._conductor.muted and Channel.SIREN in order.channels
+        return {**order.withheld, **({"siren": "inhibited"} if inhibited else {})}
 
     def _slices(self, standing: Sequence[Order], entries: Sequence[Entry] = ()) -> Sequence[Entry]:
         """What of the siren's time is to be paid for, once `entries` are in the journal."""

@@ -33,6 +33,8 @@ class Conductor:
         self._sirens = [performer for performer in performers if performer.actuator.kind == "siren"]
         self._siren: _Sounding | None = None
         self._finished: set[bytes] = set()  # alerts whose siren has had its time
+        self.muted = False  # the key switch; whatever is decided, no siren is given a part
+        self.notes: Mapping[bytes, str] = {}  # a line of our own for the displays, by alert
 
     def conduct(self, orders: Sequence[Order]) -> None:
         """Give every actuator its part; who has it already is not disturbed. Sirens first."""
@@ -54,6 +56,9 @@ class Conductor:
         return self._siren.until + SETTLE if self._siren else None
 
     def _next_siren(self, orders: Sequence[Order]) -> Order | None:
+        if self.muted:
+            self._siren = None
+            return None
         if self._siren is not None and self._now() >= self._siren.until + SETTLE:
             self._finished.add(self._siren.identity)
             self._siren = None
@@ -90,7 +95,8 @@ class Conductor:
             return Action(kind, how.lamp, "", level, order.exercise, key)
         if kind == "voice":
             return Action(kind, "", how.text, level, order.exercise, key, how.clips, how.repeat)
-        return Action(kind, "", how.text, level, order.exercise, key)
+        note = self.notes.get(order.identity, "") if kind == "display" else ""
+        return Action(kind, "", f"{how.text} {note}".strip(), level, order.exercise, key)
 
     def _takes_part(self, performer: Performer, order: Order) -> bool:
         """Whom the plan names; everybody of a kind of whom it names nobody that is there: a name that is wrong must not

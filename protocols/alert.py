@@ -157,7 +157,7 @@ class Local:
 
     @property
     def identity(self) -> bytes:
-        return hashlib.sha256(b"local\0" + self.rule.encode()).digest()
+        return hashlib.sha256(f"{self.origin}\0{self.rule}".encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
