@@ -13,6 +13,11 @@ class Bucket:
         self._refill(now)
         return max(0.0, (min(amount, self.burst) - self._level) / self.rate)
 
+    def level(self, now: float) -> float:
+        """What may be taken at once; less than nothing after a debt."""
+        self._refill(now)
+        return self._level
+
     def take(self, amount: float, now: float) -> None:
         """Also what is not there: the debt is waited for by whoever comes next."""
         self._refill(now)

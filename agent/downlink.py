@@ -27,6 +27,9 @@ Done = Callable[[], None]
 OnWarning = Callable[[str, bytes, bool, Done], None]
 """`(bearer, payload, retained, done)`: as `agent.alerting.Alerting.submit`. Bodies too long are handed on cut, to be counted."""
 
+OnTrust = Callable[[str, str, bytes, bool, Done], None]
+"""`(kind, bearer, payload, retained, done)` of a beacon or a key-set: as `agent.trusting.Trusting.hear`."""
+
 
 class Command(NamedTuple):
     """A request of the platform. The answer goes to `response_topic` with `correlation`, and into the event lane."""
@@ -59,11 +62,12 @@ class Downlink:
         on_warning: OnWarning | None,
         on_command: OnCommand | None,
         report: Report,
+        on_trust: OnTrust | None = None,
     ) -> None:
         self.bearer = bearer
         self.received = self.foreign = self.overflow = 0
         self._root, self._station = root, station
-        self._on_warning, self._on_command = on_warning, on_command
+        self._on_warning, self._on_command, self._on_trust = on_warning, on_command, on_trust
         self._report = report
         self._waiting: deque[_Waiting] = deque()
         self._broken: dict[bytes, None] = {}
@@ -103,8 +107,10 @@ class Downlink:
             self.foreign += 1
             done()
             return
-        if topic.kind in {"warning", "beacon"} and self._on_warning is not None:
+        if topic.kind == "warning" and self._on_warning is not None:
             self._on_warning(self.bearer, message.payload, message.retain, done)
+        elif topic.kind in {"beacon", "keyset"} and self._on_trust is not None:
+            self._on_trust(topic.kind, self.bearer, message.payload, message.retain, done)
         elif topic.kind == "command" and topic.owner == self._station and self._on_command is not None:
             self._command(self._on_command, topic.name, message, done)
         else:

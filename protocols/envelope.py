@@ -4,6 +4,7 @@
 {root}/{station}/command/{verb}                             down
 {root}/warnings/{area}/{issuer}-{seq}                       down
 {root}/warnings/{area}/beacon/{issuer}                      down
+{root}/warnings/all/keyset                                  down
 """
 
 import re
@@ -30,7 +31,7 @@ CONTENT_TYPES = {
 class Topic(NamedTuple):
     """What a topic means. `name` is the last part: readings, events, a command's verb, or an alert's `issuer-seq`."""
 
-    kind: str  # one of UP, "command", "warning", "beacon"
+    kind: str  # one of UP, "command", "warning", "beacon", "keyset"
     owner: str  # station id, or area of a warning
     name: str = ""
 
@@ -73,6 +74,11 @@ def beacon(root: str, area: str, issuer: str) -> str:
     return f"{root}/warnings/{area}/beacon/{issuer}"
 
 
+def keyset(root: str) -> str:
+    """For everybody: whom to believe is one question."""
+    return f"{root}/warnings/all/keyset"
+
+
 def subscriptions(root: str, station: str, areas: Sequence[str]) -> list[str]:
     """What a station subscribes to on every CONNECT."""
     for area in areas:
@@ -88,6 +94,8 @@ def parse(root: str, topic: str) -> Topic:
     match topic[len(root) + 1 :].split("/"):
         case ["warnings", area, "beacon", issuer] if is_area(area) and _LEVEL.fullmatch(issuer):
             return Topic("beacon", area, issuer)
+        case ["warnings", "all", "keyset"]:
+            return Topic("keyset", "all")
         case ["warnings", area, name] if is_area(area) and _LEVEL.fullmatch(name):
             return Topic("warning", area, name)
         case [station, "command", verb] if is_station(station) and _LEVEL.fullmatch(verb):

@@ -4,22 +4,33 @@
 decided in `agent.decide`, where the station's place and memory are known.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocols import alert_cbor, canonical, cose
 from protocols.alert import _PROOF, MAX_TEXT_BYTES, Alert, ClockReading, Grant, Refusal, VerifiedAlert, digest_of
 from protocols.alert_cbor import MAX_PAYLOAD
 from protocols.errors import LocalError, RemoteError
-from protocols.keyring import Keyring
+from protocols.keyring import Key, Keyring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MAX_MESSAGE = 64 * 1024  # of anything on a warning topic, before it is looked at
 CARRIER_VERSION = 1
 MAX_CHECKS = 64  # signatures tried against keys: enough for two signers in a full key-set, in the worst order
+
+
+@dataclass(slots=True)
+class Effort:
+    """Checks that may still be spent on keys of others than the issuer. A forgery costs them all, so a caller rations them;
+    `short` says that there would have been more to try.
+    """
+
+    left: int = MAX_CHECKS
+    short: bool = False
 
 
 def seal(alert: Alert, keys: "Sequence[Ed25519PrivateKey]") -> bytes:
@@ -46,10 +57,10 @@ def uncarry(data: bytes) -> tuple[bytes, str]:
     raise RemoteError("malformed", f"a carrier is [{CARRIER_VERSION}, sealed bytes, text]", 0)
 
 
-def verify(data: bytes, keyring: Keyring, clock: ClockReading) -> VerifiedAlert | Refusal:
+def verify(data: bytes, keyring: Keyring, clock: ClockReading, effort: Effort | None = None) -> VerifiedAlert | Refusal:
     """What these bytes are worth: a sealed alert, bare or in a carrier with its text.
 
-    Form is checked first and completely; no signature is looked at before that.
+    Form is checked first and completely; no signature is looked at before that. The issuer's own keys are always tried.
     """
     try:
         sealed, text = uncarry(data)
@@ -60,7 +71,7 @@ def verify(data: bytes, keyring: Keyring, clock: ClockReading) -> VerifiedAlert 
     owner = keyring.holder_of(alert.issuer)
     if owner is None:  # whoever signed: numbers that nobody answers for would be remembered without bound
         return Refusal("unknown-issuer", f"issuer {alert.issuer}")
-    grants = _grants(envelope, alert.issuer, keyring, clock)
+    grants = _grants(envelope, alert.issuer, keyring, clock, effort or Effort())
     if not grants:
         return Refusal("bad-signature", f"issuer {alert.issuer}, {len(envelope.signatures)} signatures")
     own = any(grant.holder == owner for grant in grants)
@@ -77,20 +88,36 @@ def text_refused(alert: Alert, text: str) -> str:
     return "text-mismatch" if text and digest_of(text) != alert.text_digest else ""
 
 
-def _grants(envelope: cose.Envelope, issuer: int, keyring: Keyring, clock: ClockReading) -> tuple[Grant, ...]:
+def _grants(
+    envelope: cose.Envelope, issuer: int, keyring: Keyring, clock: ClockReading, effort: Effort
+) -> tuple[Grant, ...]:
     """What each signature that a valid key made is worth. One that fits no key is passed over: it may be by a key of
     the next key-set.
     """
-    signed, checks = envelope.signed(), 0
-    grants: list[Grant] = []
+    signed, owner = envelope.signed(), keyring.holder_of(issuer)
     keys = list(keyring.candidates(issuer, clock))
-    for signature in envelope.signatures:
-        for key in keys:
-            if checks == MAX_CHECKS:
-                return tuple(grants)
-            checks += 1
+    first = Effort()
+    own = list(_made(envelope.signatures, [key for key in keys if key.holder == owner], signed, first))
+    left = [signature for signature in envelope.signatures if signature not in {made for made, _ in own}]
+    rest = Effort(most := min(effort.left, first.left))
+    others = list(_made(left, [key for key in keys if key.holder != owner], signed, rest))
+    effort.left -= most - rest.left
+    effort.short = rest.short
+    return tuple(key.grant_at(clock) for _, key in (*own, *others))
+
+
+def _made(
+    signatures: "Sequence[bytes]", keys: list[Key], signed: bytes, effort: Effort
+) -> "Iterator[tuple[bytes, Key]]":
+    """Which key made which signature, as far as the effort goes."""
+    left = list(keys)
+    for signature in signatures:
+        for key in left:
+            if not effort.left:
+                effort.short = True
+                return
+            effort.left -= 1
             if cose.verifies(key.public, signature, signed):
-                grants.append(key.grant_at(clock))
-                keys.remove(key)
+                left.remove(key)
+                yield signature, key
                 break
-    return tuple(grants)

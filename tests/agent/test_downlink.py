@@ -39,12 +39,26 @@ def test_filters_of_a_station():
     assert len(Bench(on_warning=None).downlink.filters) == 1
 
 
-def test_warnings_and_beacons_go_to_the_judge_as_they_came():
+def test_warnings_go_to_the_judge_as_they_came():
     bench = Bench()
     bench.send("fengsui/1/warnings/33/7-12", b"sealed", retain=True)
-    bench.send("fengsui/1/warnings/all/beacon/7", b"beacon")
-    assert [what[:3] for what in bench.warnings] == [("mqtt:p", b"sealed", True), ("mqtt:p", b"beacon", False)]
+    assert [what[:3] for what in bench.warnings] == [("mqtt:p", b"sealed", True)]
     assert bench.acks == []
+
+
+def test_beacons_and_key_sets_have_a_way_of_their_own():
+    heard = []
+    bench = Bench(on_trust=lambda *what: heard.append(what))
+    bench.send("fengsui/1/warnings/33/beacon/7", b"beacon", retain=True)
+    bench.send("fengsui/1/warnings/all/keyset", b"keys")
+    assert [what[:4] for what in heard] == [("beacon", "mqtt:p", b"beacon", True), ("keyset", "mqtt:p", b"keys", False)]
+    assert bench.warnings == []
+    for what in heard:
+        what[4]()
+    assert len(bench.acks) == 2
+    alone = Bench()
+    alone.send("fengsui/1/warnings/33/beacon/7", b"beacon")
+    assert (len(alone.acks), alone.downlink.foreign) == (1, 1)
 
 
 def test_acknowledged_in_the_order_of_arrival_whatever_is_done_first():

@@ -20,6 +20,7 @@ def test_every_topic_comes_back(root, station, kind, name, area, seq):
     assert envelope.parse(root, envelope.command(root, station, name)) == Topic("command", station, name)
     assert envelope.parse(root, envelope.warning(root, area, name, seq)) == Topic("warning", area, f"{name}-{seq}")
     assert envelope.parse(root, envelope.beacon(root, area, name)) == Topic("beacon", area, name)
+    assert envelope.parse(root, envelope.keyset(root)) == Topic("keyset", "all")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from protocols.alert_cbor import FIELDS, MAX_ISSUER, MAX_TIME
 from protocols.area import SCALE, Circle, Polygon, is_code
 from protocols.errors import LocalError, RemoteError
 from protocols.keyring import Holder, Keyring
-from protocols.seal import MAX_CHECKS, MAX_MESSAGE, carry, seal, uncarry, verify
+from protocols.seal import MAX_CHECKS, MAX_MESSAGE, Effort, carry, seal, uncarry, verify
 from protocols.seal_json import decode_sealed
 from tests.support.scale import count
 from tests.support.seals import (
@@ -34,6 +34,7 @@ from tests.support.seals import (
     T0,
     TEXT,
     VILLAGE,
+    WARN,
     alert,
     clock,
     key,
@@ -467,3 +468,30 @@ def test_what_was_signed_is_believed_and_nothing_beside_it(one):
     forged = cose.SIGN1_TAG + canonical.encode([cose.EDDSA, {}, alert_cbor.encode(other), data[-64:]])
     assert isinstance(verify(forged, ring, clock()), Refusal)
     assert all(is_code(item) for item in one.area if isinstance(item, int))
+
+
+def many(holders=24):
+    names = [f"h{number}" for number in range(holders)]
+    keys = tuple(key(name, WARN) for name in names)
+    return Keyring(7, T0, tuple(Holder(name, (n + 1,)) for n, name in enumerate(names)), keys)
+
+
+@pytest.mark.parametrize("left", [0, 1, 5, 23])
+def test_a_forgery_costs_no_more_than_the_effort_allows_and_says_that_it_was_cut_short(left, monkeypatch):
+    checks = []
+    real = cose.verifies
+    monkeypatch.setattr(cose, "verifies", lambda *what: checks.append(1) or real(*what))
+    effort = Effort(left)
+    found = verify(sealed("nobody"), many(), clock(), effort)
+    assert found.reason == "bad-signature"
+    assert len(checks) == 1 + left
+    assert (effort.left, effort.short) == (0, left < 23)
+
+
+def test_the_issuers_own_signature_is_found_without_any_effort():
+    found = verify(sealed("h0 h9"), many(), clock(), effort := Effort(0))
+    assert (found.holders, effort.short) == (("h0",), True)
+    assert verify(sealed("h0"), many(), clock(), effort := Effort(0)).holders == ("h0",)
+    assert not effort.short
+    assert verify(sealed("h0 h9"), many(), clock(), Effort()).holders == ("h0", "h9")
+    assert verify(sealed("h9"), many(), clock(), Effort(0)).reason == "bad-signature"
