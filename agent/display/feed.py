@@ -15,6 +15,8 @@ from protocols.page import LONGEST_LINE, SILENT, decode_state, encode
 
 log = logging.getLogger(__name__)
 
+PARTING = 1.0  # seconds for a connection that was closed to end
+
 
 class Feed:
     """Serves `path` while used as a context. `changed` is called when there is something new to draw."""
@@ -22,6 +24,7 @@ class Feed:
     def __init__(self, path: Path, board: Board, changed: Callable[[], None]) -> None:
         self._path, self._board, self._changed = path, board, changed
         self._newest: asyncio.StreamWriter | None = None
+        self._talks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._make_room)
@@ -33,6 +36,8 @@ class Feed:
         self._server.close()
         if self._newest is not None:
             self._newest.close()
+        if self._talks:
+            await asyncio.wait(self._talks, timeout=PARTING)
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -46,6 +51,10 @@ class Feed:
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a stream callback runs in a task
+        self._talks.add(task)
+        task.add_done_callback(self._talks.discard)
         if self._newest is not None:
             self._newest.close()
         self._newest = writer
