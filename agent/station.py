@@ -106,7 +106,7 @@ class Station:
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
             if config.socket is not None:
                 verbs = {"status": self._status, "read": self._read}
-                await stack.enter_async_context(Control(config.socket, verbs))
+                await self._open_door(stack, Control(config.socket, verbs))
             self._announce()
             async with Supervisor(report) as house:
                 self._start(house)
@@ -114,6 +114,14 @@ class Station:
                 self.notifier.stopping("stopping")
                 house.stop()
             self.recorder.flush()
+
+    async def _open_door(self, stack: contextlib.AsyncExitStack, door: Control) -> None:
+        """Without it nobody can ask on the spot; a warning is heard all the same."""
+        try:
+            await stack.enter_async_context(door)
+        except OSError as wrong:
+            log.error("%s", say("control.unavailable", socket=door.path, why=wrong))
+            self.recorder.event("control.unavailable", {"socket": str(door.path), "why": str(wrong)})
 
     def _start(self, house: Supervisor) -> None:
         """Sensors first: the first sample is taken before anything of the network begins."""

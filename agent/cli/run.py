@@ -35,6 +35,11 @@ def run(options: argparse.Namespace) -> int:
     from buffer.model import Locked
 
     try:
+        config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as wrong:
+        complain("run.state", folder=config.state, why=wrong.strerror)
+        return 2
+    try:
         return main(config)
     except Locked as other:
         complain("run.locked", file=config.state, why=other)

@@ -24,6 +24,9 @@ def run(options: argparse.Namespace) -> int:
         return 2
     from agent.control import ask_any
 
+    if not config.sockets:
+        complain("status.no_socket", file=options.config)
+        return 3
     answer = ask_any(config.sockets, "status")
     if answer is None or "error" in answer:
         complain("status.no_agent", socket=", ".join(map(str, config.sockets)))
