@@ -117,6 +117,8 @@ class Station:
 
     async def _open_door(self, stack: contextlib.AsyncExitStack, door: Control) -> None:
         """Without it nobody can ask on the spot; a warning is heard all the same."""
+        from agent.say import say
+
         try:
             await stack.enter_async_context(door)
         except OSError as wrong:
