@@ -123,6 +123,10 @@ class Alerting:
         """A local alarm is over, or a person on the spot ended it."""
         self._enact(end(self._journal.journal, identity, self._now()))
 
+    def numbers(self, issuer: int) -> frozenset[int]:
+        """What is remembered to have come of this issuer."""
+        return frozenset(seen.seq for seen in self._journal.journal.seen.get(issuer, {}).values())
+
     def status(self) -> Mapping[str, Any]:
         """For health: whom we believe, what is in force, who was heard, what was refused."""
         now = self._monotonic()

@@ -86,7 +86,8 @@ class Health:
             "sensors": {source.name: source.status().get("state", "unknown") for source in self.sources},
             "actuators": {actuator.name: actuator.status().get("state", "unknown") for actuator in self.actuators},
             "warnings": {
-                name: jsonable(warnings.get(name)) for name in ("keyring", "active", "heard_seconds_ago", "counts")
+                name: jsonable(warnings.get(name))
+                for name in ("keyring", "active", "heard_seconds_ago", "counts", "issuers")
             },
             "flash_bytes_per_reading": self.flash_per_reading(),
             "versions": {"fengsui": __version__},

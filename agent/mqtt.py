@@ -25,6 +25,7 @@ FIRST_WAIT = 1.0  # seconds
 LONGEST_WAIT = 28.0  # seconds: with 2 s for connecting, a link that is back is used within 30 s
 STABLE = 60.0  # seconds a connection must have lasted to be worth an immediate new try
 RESUBSCRIBE = 60.0  # seconds until a refused subscription is tried again: access lists are repaired by people
+ASK_AGAIN = 300.0  # seconds between subscriptions that are only to bring what is kept; each brings all of it
 FAREWELL = 2.0  # seconds for the last word of an orderly end
 
 Serve = Callable[[Connection], Awaitable[None]]
@@ -80,7 +81,7 @@ class Link:
         self._said: tuple[str, str] = ("", "")
         self._brief = False
         self._beaten: float | None = None
-        self._wake = asyncio.Event()
+        self._wake, self._again = asyncio.Event(), asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -157,8 +158,21 @@ class Link:
             log.exception("link %s: its user failed", self.name)
             connection.drop("internal", type(error).__name__)
 
+    def ask_again(self) -> None:
+        """Something that the server keeps has not come: subscribe once more, which brings it."""
+        self._again.set()
+
     async def _subscribe(self, connection: Connection) -> None:
         """All filters on every CONNECT: a resumed session brings no retained message again, a new one nothing at all."""
+        self._again.clear()
+        await self._subscribe_once(connection)
+        while True:
+            await self._again.wait()
+            self._again.clear()
+            await self._subscribe_once(connection)
+            await asyncio.sleep(ASK_AGAIN)
+
+    async def _subscribe_once(self, connection: Connection) -> None:
         wanted: Sequence[str] = self._filters
         self.subscribed = frozenset()
         while wanted:

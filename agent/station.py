@@ -22,6 +22,8 @@ from agent.right_of_way import RightOfWay
 from agent.route import RouteConfig
 from agent.sampling import close_buses, context_of, read_all, sources_of
 from agent.supervisor import CoreFault, Supervisor
+from agent.trust_path import open_trust
+from agent.trusting import Trusting
 from agent.warning_path import open_warning_path
 from agent.watchdog import Watchdog
 from buffer.model import Lane, Options, RouteSpec
@@ -101,11 +103,13 @@ class Station:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(close_buses, context)
             self.alerting = await self._open_alerting(stack)
+            self.trusting = self._open_trust()
             self.commands: dict[str, Commands] = {}
             self.uplinks = [self._uplink(route, report) for route in config.routes]
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
             if config.socket is not None:
                 verbs = {"status": self._status, "read": self._read}
+                verbs |= self.trusting.verbs if self.trusting is not None else {}
                 await self._open_door(stack, Control(config.socket, verbs))
             self._announce()
             async with Supervisor(report) as house:
@@ -132,6 +136,8 @@ class Station:
             house.keep(f"sensor {source.name}", lambda source=source: source.run(self.recorder.readings))  # type: ignore[misc]  # mypy cannot type a default in a lambda
         if self.alerting is not None:
             house.core("alerting", self.alerting.run)
+        if self.trusting is not None:
+            house.keep("beacons", self.trusting.run)
         for uplink in self.uplinks:
             house.keep(f"route {uplink.name}", uplink.run)
             house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
@@ -194,6 +200,16 @@ class Station:
         beat = self.watchdog.part("alerting", ALERTING_PATIENCE).beat
         return await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat)
 
+    def _open_trust(self) -> Trusting | None:
+        if self.alerting is None:
+            return None
+        return open_trust(self.config, self.clock, self.recorder, self.alerting, fetch=self._fetch)
+
+    def _fetch(self) -> None:
+        """What the brokers keep, once more."""
+        for uplink in self.uplinks:
+            uplink.ask_again()
+
     def _announce(self) -> None:
         config = self.config
         self.recorder.event(
@@ -241,6 +257,7 @@ class Station:
             on_warning=self._warned if self.alerting is not None and route.warnings else None,
             on_command=commands.take if route.commands else None,
             report=report,
+            on_trust=self.trusting.hear if self.trusting is not None and route.warnings else None,
         )
         uplink = Uplink(
             route,
@@ -266,7 +283,9 @@ class Station:
             self.alerting.submit(bearer, payload, retained, done)
 
     def _warnings(self) -> Mapping[str, Any]:
-        return self.alerting.status() if self.alerting is not None else {}
+        if self.alerting is None or self.trusting is None:
+            return {}
+        return {**self.alerting.status(), **self.trusting.status()}
 
     def _bearers(self) -> dict[str, Any]:
         return {uplink.name: uplink.status() for uplink in self.uplinks}

@@ -7,7 +7,7 @@ Apart from the warnings' own line, so that a flood here delays none of them. Wha
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from agent.beacons import Beacons
@@ -72,6 +72,22 @@ class Trusting:
     def status(self) -> Mapping[str, Any]:
         ring = self.keyrings.current
         return {"keyset": {"number": ring.number, "issued": ring.issued}, "issuers": self.beacons.status()}
+
+    @property
+    def verbs(self) -> dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]]:
+        """For `agent.control`: a technician brings a key-set."""
+        return {"keyset": self._bring}
+
+    async def _bring(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            data = bytes.fromhex(str(request.get("data")))
+        except ValueError:
+            return {"error": "keyset-malformed"}
+        found = self.keyrings.take(data, "bench")
+        await self.keyrings.written()
+        if isinstance(found, Refusal):
+            return {"error": found.reason, "detail": found.detail}
+        return {"number": found.number}
 
     async def _look(self) -> None:
         while True:

@@ -130,6 +130,10 @@ class Uplink:
         if link in self._senders:
             self._senders[link].wake()
 
+    def ask_again(self) -> None:
+        """For warnings that must have come: what the broker keeps, once more."""
+        self.urgent.ask_again()
+
     async def _serve_urgent(self, connection: Connection) -> None:
         if self.downlink is not None:
             self.downlink.begin()

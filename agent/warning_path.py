@@ -1,8 +1,7 @@
-"""The warning path of a configuration: keyring, journal, plans and actuators, put together. Judges nothing itself."""
+"""The warning path of a configuration: journal, plans and actuators, put together. Judges nothing itself."""
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,36 +12,8 @@ from agent.journal_file import JournalFile
 from agent.plans import load
 from agent.policy import Place, Policy
 from agent.record import Recorder
-from agent.trust import read_keyring, roots_of
 from drivers.api import Actuator
-from protocols.alert import Refusal
 from protocols.keyring import Keyring
-
-log = logging.getLogger(__name__)
-
-NUMBER = "keyset.number"  # the buffer remembers the highest key-set number seen: it never goes back
-
-
-def keyring_of(config: Config, recorder: Recorder) -> Keyring:
-    """The key-set in force; the empty one, which believes nobody, when the file is not believed any more. The station
-    goes on measuring, and says so.
-    """
-    if config.warnings is None:
-        return Keyring()
-    seen = int(recorder.buffer.meta(NUMBER) or b"0")
-    file = config.path(config.warnings.keyset)
-    try:
-        found = read_keyring(file, roots_of(config.warnings.roots), seen)
-    except (OSError, ValueError) as wrong:
-        found = Refusal("keyset-unreadable", str(wrong))
-    if isinstance(found, Refusal):
-        log.error("key-set %s is not believed: %s %s", file, found.reason, found.detail)
-        recorder.event("keyring.refused", {"reason": found.reason, "detail": found.detail[:200]})
-        return Keyring()
-    if found.number > seen:
-        recorder.buffer.set_meta(NUMBER, str(found.number).encode())
-    return found
-
 
 async def open_warning_path(
     stack: contextlib.AsyncExitStack,
@@ -70,7 +41,7 @@ async def open_warning_path(
         plans, _problems = load(None)
     assert plans is not None  # noqa: S101 - the shipped plans are held by a test
     return Alerting(
-        keyring=keyring_of(config, recorder),
+        keyring=Keyring(),  # nobody is believed before agent.trust_path has opened the key-set
         journal=journal,
         clock=clock,
         place=Place(tuple(int(code) for code in config.station.areas)),

@@ -1,0 +1,54 @@
+"""The trust of a configuration put together: the key-set in force, issuers' beacons, and what the buffer remembers of both.
+Judges nothing itself.
+"""
+
+from collections.abc import Callable
+
+from agent.alerting import Alerting
+from agent.beacons import Beacons
+from agent.clock import Clock
+from agent.config import Config
+from agent.keyrings import FILE, Keyrings
+from agent.record import Recorder
+from agent.trust import roots_of
+from agent.trusting import Trusting
+from protocols.keyring import Keyring
+
+NUMBER = "keyset.number"  # the highest ever seen: it never goes back, also where the file is lost
+TOLD = "keyset.told"  # which ends of keys were announced
+BEACONS = "beacons"  # when each issuer was heard
+
+
+def open_trust(
+    config: Config, clock: Clock, recorder: Recorder, alerting: Alerting, fetch: Callable[[], None]
+) -> Trusting:
+    """Gives `alerting` the key-set in force, now and whenever a newer one comes. Blocks; for the start."""
+    assert config.warnings is not None  # noqa: S101 - there is an alerting only where somebody is to be believed
+    buffer, record = recorder.buffer, recorder.event
+
+    def changed(ring: Keyring) -> None:
+        alerting.keyring = ring
+
+    keyrings = Keyrings(
+        roots_of(config.warnings.roots),
+        config.state / FILE,
+        record=record,
+        changed=changed,
+        seen=int(buffer.meta(NUMBER) or b"0"),
+        remember=lambda number: buffer.set_meta(NUMBER, str(number).encode()),
+        saved=buffer.meta(TOLD),
+        save=lambda data: buffer.set_meta(TOLD, data),
+    )
+    keyrings.open([config.path(config.warnings.keyset)])
+    beacons = Beacons(
+        keyring=lambda: keyrings.current,
+        clock=clock,
+        codes=tuple(int(code) for code in config.station.areas),
+        record=record,
+        known=alerting.numbers,
+        fetch=fetch,
+        saved=buffer.meta(BEACONS),
+        save=lambda data: buffer.set_meta(BEACONS, data),
+    )
+    alerting.heard = beacons.alerted
+    return Trusting(keyrings=keyrings, beacons=beacons, clock=clock, junk=alerting.junk)
