@@ -134,6 +134,7 @@ def test_wrong_at_the_start_and_set_right_later(tmp_path, broker, hands, wrong):
             async with living(site) as agent:
                 await site.delivers(20)
                 assert not agent.clock.trusted
+                await until(lambda: not any(agent.buffer.stats().pending.values()), WITHIN)  # the first ones come last
                 marked = len(site.platform.readings)
                 hands.set(TODAY)
                 await until(lambda: agent.clock.trusted, WITHIN)
