@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     import tempfile
 
     from agent.demo.broker import NoBroker
+    from agent.demo.story import Stuck
     from agent.demo.world import DATA
     from drivers.simulated.surfrad import load
 
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     except NoBroker:
         complain("demo.no_broker")
         return 2
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, Stuck) as wrong:
         complain("demo.failed", why=wrong)
         return 2
     if options.json:

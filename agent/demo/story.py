@@ -23,6 +23,12 @@ SILENT = 1.5  # seconds that a false warning is given to make a sound
 WARNING = "山洪已经发生,请立即向高处转移。Flash flood. Move to high ground now."
 FOREIGN = "530302001"
 
+
+
+class Stuck(Exception):
+    """The agent does not work at all; what it said last."""
+
+
 Say = Callable[[str, str], None]
 """`say(step, what)`: one line of the story as it happens."""
 
@@ -47,7 +53,8 @@ class Story:
     async def _outage(self) -> None:
         self.say("start", "the agent starts; sensors are read once a second over real serial lines")
         await self.world.agent.start()
-        await until(lambda: self.delivered > 0, RETURNS)
+        if not await until(lambda: self.delivered > 0 or not self.world.agent.running, RETURNS) or not self.delivered:
+            raise Stuck(self.world.agent.said()[-500:] or "no reading arrives")
         await asyncio.sleep(LIVE)
         self.say("black hole", "the network goes silent: nothing passes, nothing is closed")
         self.world.link.cut()
