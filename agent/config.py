@@ -3,6 +3,7 @@
 Secrets are never in it, only the names of files that hold them. Relative names start at the file's own directory.
 """
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,16 +14,22 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from agent.buttons import ButtonConfig, check_button, check_buttons
 from agent.clock import SOURCES
+from agent.contacts import ContactsConfig, check_contacts
 from agent.finding import Finding
+from agent.hours import HoursConfig, check_hours
+from agent.plans import Plans
 from agent.plans import load as load_plans
 from agent.route import RouteConfig
+from agent.rule_check import check_rules
+from agent.rules import RuleConfig
 from agent.say import LANGUAGES
 from agent.trust import check_keyring
 from drivers import registry
 from drivers.actuators.patterns import shipped
 from drivers.actuators.relay import RelayConfig, conflicts
-from drivers.api import Context, Factory, Problem
+from drivers.api import Context, Factory, Problem, SeriesSpec
 from drivers.bus import BusConfig, check_bus
 from drivers.collect import collect
 from drivers.values import Duration, Size
@@ -68,8 +75,10 @@ class ControlConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     socket: str = "control.sock"
 
 
-class WarningsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Whom to believe: a signed key-set file and the root keys (hex) that may sign one, two of three."""
+class WarningsConfig(HoursConfig, forbid_unknown_fields=True, kw_only=True):
+    """Whom to believe: a signed key-set file and the root keys (hex) that may sign one, two of three. And when what may
+    be heard: see `agent.hours`.
+    """
 
     keyset: str
     roots: list[str]
@@ -99,6 +108,9 @@ class Config:
     buses: list[BusConfig]
     sensors: list[Made]
     actuators: list[Made]
+    rules: list[RuleConfig] = field(default_factory=list)
+    buttons: list[ButtonConfig] = field(default_factory=list)
+    contacts: ContactsConfig | None = None
 
     @property
     def base(self) -> Path:
@@ -203,7 +215,10 @@ class _Reader:
         return made
 
 
-KNOWN = ("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator")
+KNOWN = (
+    *("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator"),
+    *("rule", "button", "contacts"),
+)
 
 
 def load(file: Path) -> tuple[Config | None, list[Finding]]:
@@ -239,9 +254,26 @@ def _read(reader: _Reader) -> Config | None:
     buses = reader.typed("bus", BusConfig)
     sensors = reader.driven("sensor", registry.SOURCES, "modbus")
     actuators = reader.driven("actuator", registry.ACTUATORS, "modbus-relay")
+    rules = reader.typed("rule", RuleConfig)
+    buttons = reader.typed("button", ButtonConfig)
+    contacts = reader.one("contacts", ContactsConfig) if "contacts" in reader.data else None
     if station is None or clock is None or buffer is None or control is None:
         return None
-    return Config(reader.file, station, clock, buffer, control, warnings, routes, buses, sensors, actuators)
+    return Config(
+        reader.file,
+        station,
+        clock,
+        buffer,
+        control,
+        warnings,
+        routes,
+        buses,
+        sensors,
+        actuators,
+        rules,
+        buttons,
+        contacts,
+    )
 
 
 def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
@@ -259,9 +291,39 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
         for one in made:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
+    yield from _local(config, context)
     relays = [one.config for one in config.actuators if isinstance(one.config, RelayConfig)]
     for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
         yield f"actuator {name}", [problem]
+
+
+def _local(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """Rules, buttons and contacts; rules against the series that there are, plans against those that are known."""
+    plans = {one.name for one in plans_of(config).plans}
+    for table, problem in check_rules(config.rules, specs_of(config, context), plans):
+        yield table, [problem]
+    for button in config.buttons:
+        yield f"button {button.name}", check_button(button, [bus.name for bus in config.buses], plans)
+    yield "", check_buttons(config.buttons)
+    if config.contacts is not None:
+        yield "contacts", check_contacts(config.contacts)
+
+
+def plans_of(config: Config) -> Plans:
+    """The station's plans; the shipped ones where its own cannot be used, which `check` says."""
+    own = config.path(config.warnings.plans) if config.warnings and config.warnings.plans else None
+    plans = load_plans(own, languages=[config.language])[0] or load_plans(None)[0]
+    assert plans is not None  # noqa: S101 - the shipped plans are held by a test
+    return plans
+
+
+def specs_of(config: Config, context: Context) -> dict[str, SeriesSpec]:
+    """Every series that the sensors will give."""
+    specs: dict[str, SeriesSpec] = {}
+    for sensor in config.sensors:
+        with contextlib.suppress(OSError, ValueError, KeyError, ProtocolError):  # its own check says why
+            specs |= sensor.factory.create(sensor.config, context).series
+    return specs
 
 
 def _station(station: StationConfig) -> Iterator[Problem]:
@@ -291,6 +353,7 @@ def _warnings(config: Config) -> Iterator[Problem]:
         return
     if not config.station.areas:
         yield Problem("keyset", "config.no_areas")
+    yield from check_hours(config.warnings)
     yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots)
     if config.warnings.plans:
         known = {*shipped(), *(name for one in config.actuators for name in getattr(one.config, "patterns", ()))}

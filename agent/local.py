@@ -4,6 +4,7 @@ Needs no uplink and no platform. What is true stands in `agent.rules`, what it m
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from buffer.model import Lane
 from protocols.alert import Local
 from protocols.quality import Flag, Reason
 from protocols.reading import Reading
+
+log = logging.getLogger(__name__)
 
 TICK = 5.0  # seconds between looks where no reading comes: holds end, and silence is noticed
 MOST_QUEUED = 20_000  # readings that come while the past is read back; a busy station takes a hundred a second
@@ -60,9 +63,10 @@ class LocalAlarms:
         if self._queued is not None:
             self._queued += mine
         elif mine:
-            _feed(self.tracks, mine)
-            touched = {one.series for one in mine}
-            self._look([rule for rule in self.rules if touched.intersection(rule.series)], max(one.at for one in mine))
+            try:
+                self._judge(mine)
+            except Exception:  # a bug here must not keep a reading from being stored
+                log.exception("rules could not be evaluated")
 
     async def run(self) -> None:
         await self._remember()
@@ -120,6 +124,11 @@ class LocalAlarms:
         return rule.state.active if self._path is None else self._path.stands(rule.identity)
 
     # The present
+
+    def _judge(self, readings: Sequence[Reading]) -> None:
+        _feed(self.tracks, readings)
+        touched = {one.series for one in readings}
+        self._look([rule for rule in self.rules if touched.intersection(rule.series)], max(one.at for one in readings))
 
     def _look(self, rules: Iterable[Rule], at: int) -> None:
         if self._queued is not None:

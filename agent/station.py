@@ -15,8 +15,10 @@ from agent.alerting import Alerting
 from agent.clock import Clock
 from agent.config import Config
 from agent.control import Control
+from agent.drill import Tap
 from agent.health import Health
 from agent.notify import Notifier
+from agent.on_site import OnSite
 from agent.record import Recorder
 from agent.right_of_way import RightOfWay
 from agent.route import RouteConfig
@@ -102,13 +104,18 @@ class Station:
         self.watchdog = Watchdog(self.notifier, describe=self._one_line, report=report)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(close_buses, context)
+            self.tap = Tap(self.recorder.event)
             self.alerting = await self._open_alerting(stack)
+            self.on_site = OnSite(
+                config, self.recorder, self.alerting,
+                context=context, sources=self.sources, actuators=self.actuators, tap=self.tap,
+            )  # fmt: skip
             self.trusting = self._open_trust()
             self.commands: dict[str, Commands] = {}
             self.uplinks = [self._uplink(route, report) for route in config.routes]
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
             if config.socket is not None:
-                verbs = {"status": self._status, "read": self._read}
+                verbs = {"status": self._status, "read": self._read, **self.on_site.verbs}
                 verbs |= self.trusting.verbs if self.trusting is not None else {}
                 await self._open_door(stack, Control(config.socket, verbs))
             self._announce()
@@ -138,6 +145,7 @@ class Station:
             house.core("alerting", self.alerting.run)
         if self.trusting is not None:
             house.keep("beacons", self.trusting.run)
+        self.on_site.start(house)
         for uplink in self.uplinks:
             house.keep(f"route {uplink.name}", uplink.run)
             house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
@@ -198,7 +206,7 @@ class Station:
         if self.config.warnings is None:
             return None
         beat = self.watchdog.part("alerting", ALERTING_PATIENCE).beat
-        return await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat)
+        return await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat, self.tap)
 
     def _open_trust(self) -> Trusting | None:
         if self.alerting is None:
@@ -233,7 +241,7 @@ class Station:
         return f"{self.recorder.committed} readings committed, {up} of {len(self.uplinks)} routes up"
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self.health.whole(self._bearers(), self._warnings())
+        return {**self.health.whole(self._bearers(), self._warnings()), **self.on_site.status()}
 
     async def _read(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"sensors": await read_all(self.sources)}

@@ -7,10 +7,11 @@ from typing import Any
 
 from agent.alerting import Alerting
 from agent.clock import Clock
-from agent.config import Config
+from agent.config import Config, plans_of
+from agent.evidence import Record
+from agent.hours import policy_of
 from agent.journal_file import JournalFile
-from agent.plans import load
-from agent.policy import Place, Policy
+from agent.policy import Place
 from agent.record import Recorder
 from drivers.api import Actuator
 from protocols.keyring import Keyring
@@ -22,6 +23,7 @@ async def open_warning_path(
     actuators: Sequence[Actuator],
     recorder: Recorder,
     beat: Callable[[], None],
+    record: Record,
 ) -> Alerting | None:
     """None for a station that believes nobody and has nothing to sound."""
     if config.warnings is None:
@@ -35,19 +37,15 @@ async def open_warning_path(
 
     journal = JournalFile.open(config.state / "journal", from_thread)
     stack.callback(journal.close)
-    own = config.path(config.warnings.plans) if config.warnings.plans else None
-    plans, _problems = load(own, languages=[config.language])  # `check` has said what is wrong with them
-    if plans is None:
-        plans, _problems = load(None)
-    assert plans is not None  # noqa: S101 - the shipped plans are held by a test
+    limit = float(config.warnings.siren_limit)
     return Alerting(
         keyring=Keyring(),  # nobody is believed before agent.trust_path has opened the key-set
         journal=journal,
         clock=clock,
         place=Place(tuple(int(code) for code in config.station.areas)),
-        policy=Policy(siren_seconds=float(config.warnings.siren_limit)),
-        plans=plans,
+        policy=policy_of(config.warnings, limit, config.station.timezone, clock.read().best),
+        plans=plans_of(config),
         actuators=actuators,
-        record=recorder.event,
+        record=record,
         beat=beat,
     )

@@ -1,0 +1,149 @@
+"""What a station decides by itself, wired: rules, buttons, the key switch, contacts and drills. Decides nothing itself.
+
+Works without any uplink; without a warning path (no key-set) rules still leave as events.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from agent import contacts, inhibit
+from agent.alerting import Alerting
+from agent.buttons import Button, ButtonConfig, Push, input_of
+from agent.config import Config
+from agent.contacts import Contacts
+from agent.control import Verb
+from agent.drill import Drill, Tap, self_test
+from agent.inhibit import Inhibit
+from agent.local import LocalAlarms
+from agent.recall import Recalled, recall
+from agent.record import Recorder
+from agent.rules import Rule
+from agent.say import catalogue
+from agent.supervisor import Supervisor
+from buffer.model import Lane
+from drivers.api import Actuator, Context, Source
+
+
+class OnSite:
+    """Made before the sensors run, so that no reading passes the rules by."""
+
+    def __init__(
+        self,
+        config: Config,
+        recorder: Recorder,
+        alerting: Alerting | None,
+        *,
+        context: Context,
+        sources: Sequence[Source],
+        actuators: Sequence[Actuator],
+        tap: Tap,
+    ) -> None:
+        self._config, self._recorder, self._alerting = config, recorder, alerting
+        self._buffer, self._clock = recorder.buffer, recorder.clock
+        self.alarms = LocalAlarms(
+            [Rule(one) for one in config.rules],
+            sensors={series: source.name for source in sources for series in source.series},
+            record=recorder.event,
+            path=alerting,
+            now=self._clock.now,
+            past=self._past,
+            trusted=lambda: self._clock.trusted,
+        )
+        if config.rules:
+            recorder.watch(self.alarms.take)
+        self._contacts = self._make_contacts()
+        self._inhibit = self._make_inhibit()
+        self._buttons = [
+            Button(one, input_of(one, config.base, context.buses), self._pushed, context.report, context.now)
+            for one in config.buttons
+        ]
+        self._drill = Drill(alerting, actuators, tap, recorder.event) if alerting is not None else None
+
+    @property
+    def verbs(self) -> dict[str, Verb]:
+        """For the control socket."""
+        drill = self._drill
+        if drill is None:
+            return {}
+        return {"drill.start": drill.start, "drill.watch": drill.watch, "drill.stop": drill.stop}
+
+    def start(self, house: Supervisor) -> None:
+        if self._config.rules:
+            house.keep("rules", self.alarms.run)
+        for button in self._buttons:
+            house.keep(f"button {button.config.name}", button.run)
+        if self._contacts is not None:
+            house.keep("contacts", self._contacts.run)
+        if self._alerting is not None and self._config.warnings is not None and self._config.warnings.self_test:
+            house.keep("self-test", self._self_test)
+
+    def status(self) -> Mapping[str, Any]:
+        parts: dict[str, Any] = {"rules": self.alarms.status()} if self._config.rules else {}
+        if self._buttons:
+            parts["buttons"] = {button.config.name: button.status() for button in self._buttons}
+        if self._inhibit is not None:
+            parts["inhibit"] = self._inhibit.status()
+        if self._contacts is not None:
+            parts["contacts"] = self._contacts.status()
+        return parts
+
+    def _pushed(self, button: ButtonConfig, push: Push, closed: bool | None) -> None:
+        if button.does == "inhibit":
+            if self._inhibit is not None:
+                self._inhibit.key(closed)
+            return
+        if push is Push.NOTHING:
+            return
+        self._recorder.event(f"button.{push}", {"button": button.name, "does": button.does})
+        if button.does == "acknowledge" and push is Push.PRESSED and self._contacts is not None:
+            self._contacts.acknowledge(button.name)
+        if button.does == "start" and push is Push.HELD and self._alerting is not None:
+            self._start_by_hand(button, self._alerting)
+
+    def _start_by_hand(self, button: ButtonConfig, alerting: Alerting) -> None:
+        """Held once more, it sounds once more: the hand that holds it knows why."""
+        alarm = button.alarm()
+        if alerting.stands(alarm.identity):
+            alerting.end(alarm.identity)
+        self._recorder.event("alarm.by_hand", {"alert": alarm.identity.hex(), "button": button.name}, Lane.ALARM)
+        alerting.local(alarm)
+
+    def _make_contacts(self) -> Contacts | None:
+        if self._config.contacts is None or self._alerting is None:
+            return None
+        made = Contacts(
+            self._config.contacts,
+            record=self._recorder.event,
+            keep=lambda value: self._buffer.set_meta(contacts.KEPT, value),
+            saved=self._buffer.meta(contacts.KEPT),
+            now=time.monotonic,
+            note=self._alerting.note,
+            words=catalogue(self._config.language)["contact.note"],
+        )
+        self._alerting.watchers.append(made.orders)
+        return made
+
+    def _make_inhibit(self) -> Inhibit | None:
+        if self._alerting is None or not any(one.does == "inhibit" for one in self._config.buttons):
+            return None
+        return Inhibit(
+            self._clock,
+            saved=self._buffer.meta(inhibit.KEPT),
+            keep=lambda value: self._buffer.set_meta(inhibit.KEPT, value),
+            mute=self._alerting.mute,
+            record=self._recorder.event,
+        )
+
+    async def _self_test(self) -> None:
+        assert self._alerting is not None  # noqa: S101 - started only with one
+        assert self._config.warnings is not None  # noqa: S101
+        await self_test(self._alerting, self._recorder.event, float(self._config.warnings.self_test))
+
+    async def _past(self, series: Iterable[str], since: int) -> Recalled:
+        """What the buffer holds up to this moment."""
+        self._recorder.flush()
+        until = self._buffer.next(Lane.TELEMETRY) - 1
+        await asyncio.wait([asyncio.wrap_future(self._buffer.flush())])  # a disk that refuses: then from memory
+        return await recall(self._buffer, self._clock, frozenset(series), since, until)
