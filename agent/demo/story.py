@@ -19,6 +19,7 @@ OFFLINE = 10.0  # seconds of the restarted agent without a network
 RETURNS = 40.0  # seconds within which everything has arrived after the network is back: one back-off and the drain
 HEARS = 35.0  # seconds granted to a siren, a back-off of the link included; what it takes is measured
 ROUNDS = 5  # genuine warnings, each cancelled
+LIVES = 5  # starts of the agent after its end, each to send what the one before still held
 SILENT = 1.5  # seconds that a false warning is given to make a sound
 WARNING = "山洪已经发生,请立即向高处转移。Flash flood. Move to high ground now."
 FOREIGN = "530302001"
@@ -153,15 +154,18 @@ class Story:
     # The end
 
     async def _settle(self) -> None:
-        """The agent stops in order; what it still held arrives with the next start."""
-        self.say("stop", "the agent is told to stop; whatever is left is sent first")
+        """The agent stops in order; what it still holds arrives with its next start, which measures on and so may leave
+        a last sample to the start after it.
+        """
+        self.say("stop", "the agent is told to stop; what it still holds is sent with its next start")
         await self.world.agent.end(signal.SIGTERM)
-        committed = committed_readings(self.world.agent.database)
-        if self.delivered < committed:
-            await self.world.agent.start()
-            await until(lambda: self.delivered >= committed and self.platform.tracker.complete(STATION), RETURNS)
-            await self.world.agent.end(signal.SIGTERM)
         await asyncio.sleep(0.3)  # what is under way reaches the subscriber
+        for _ in range(LIVES):
+            if self._everything():
+                break
+            await self.world.agent.start()
+            await until(self._everything, RETURNS)
+            await self.world.agent.end(signal.SIGTERM)
         tally, tracker = self.tally, self.platform.tracker
         tally.committed = committed_readings(self.world.agent.database)
         tally.delivered = self.delivered
@@ -171,6 +175,11 @@ class Story:
         tally.flash_bytes = self.world.agent.written_before
         tally.broker = self.world.broker.name
         tally.false_activations = sum(not self._right(at) for at in self.world.activations())
+
+    def _everything(self) -> bool:
+        """Whatever is on disk has arrived."""
+        complete = self.platform.tracker.complete(STATION)
+        return complete and self.delivered >= committed_readings(self.world.agent.database)
 
     def _right(self, at: float) -> bool:
         return any(begin <= at <= end for begin, end in self._genuine)
