@@ -25,7 +25,6 @@ WARNING = "山洪已经发生,请立即向高处转移。Flash flood. Move to hi
 FOREIGN = "530302001"
 
 
-
 class Stuck(Exception):
     """The agent does not work at all; what it said last."""
 
