@@ -38,6 +38,7 @@ from protocols.errors import ProtocolError
 
 T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
+SHORTEST_SIREN, LONGEST_SIREN = 5.0, 1800.0  # seconds for one alert: one paid slice; half an hour burns a motor out
 LARGEST_FILE = 1 << 20  # bytes; a station's configuration is some kilobytes
 
 
@@ -280,6 +281,7 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     """What must hold between tables, and what each driver knows to be wrong beforehand."""
     yield "station", _station(config.station)
     yield "clock", _clock(config.clock)
+    yield "buffer", _buffer(config.buffer)
     yield "warnings", _warnings(config)
     for route in config.routes:
         yield f"route {route.name}", route.check(config.base)
@@ -345,6 +347,20 @@ def _clock(clock: ClockConfig) -> Iterator[Problem]:
         yield Problem("source", "config.choice", {"value": clock.source, "known": ", ".join(SOURCES)})
 
 
+def _buffer(buffer: BufferConfig) -> Iterator[Problem]:
+    """One file with the state, and nothing kept back from the disk longer than a power cut may cost."""
+    if Path(buffer.file).name != buffer.file or buffer.file == "..":
+        yield Problem("file", "config.file_name", {"value": buffer.file})
+    for key, value, least, most in (
+        ("max_size", buffer.max_size, 256 << 10, 1 << 40),
+        ("alarm_quota", buffer.alarm_quota, 16 << 10, buffer.max_size // 2),
+        ("commit_interval", buffer.commit_interval, 0.02, 60.0),
+        ("settle_interval", buffer.settle_interval, 0.02, 600.0),
+    ):
+        if not least <= value <= most:
+            yield Problem(key, "value.range", {"value": value, "least": least, "most": most})
+
+
 def _warnings(config: Config) -> Iterator[Problem]:
     """A station with an actuator and nobody to believe would be deaf on the day it is for."""
     if config.warnings is None:
@@ -353,6 +369,9 @@ def _warnings(config: Config) -> Iterator[Problem]:
         return
     if not config.station.areas:
         yield Problem("keyset", "config.no_areas")
+    limit = config.warnings.siren_limit
+    if not SHORTEST_SIREN <= limit <= LONGEST_SIREN:
+        yield Problem("siren_limit", "value.range", {"value": limit, "least": SHORTEST_SIREN, "most": LONGEST_SIREN})
     yield from check_hours(config.warnings)
     yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots)
     if config.warnings.plans:
