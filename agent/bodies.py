@@ -6,7 +6,9 @@ Telemetry bodies are packed columns (first byte: their format's version), alarms
 
 from collections.abc import Sequence
 
+from buffer.model import Block
 from protocols import columns
+from protocols.errors import ProtocolError
 
 
 def merge(bodies: Sequence[bytes]) -> bytes | None:
@@ -14,6 +16,18 @@ def merge(bodies: Sequence[bytes]) -> bytes | None:
     if all(body[:1] == b"\x01" for body in bodies):
         return columns.merge(bodies)
     return None
+
+
+def cut(block: Block) -> tuple[Block, Block] | None:
+    """Two blocks of one with several numbers, for a server that does not bear it whole; None where it cannot be cut."""
+    if block.body[:1] != b"\x01" or block.first == block.last:
+        return None
+    middle = block.first + (block.last - block.first + 1) // 2
+    try:
+        before, after = columns.cut(block.body, middle - block.first)
+    except ProtocolError:
+        return None
+    return block._replace(last=middle - 1, body=before), block._replace(first=middle, body=after)
 
 
 def thin(body: bytes) -> bytes | None:

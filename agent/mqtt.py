@@ -50,7 +50,9 @@ class Backoff:
 
 
 class Link:
-    """`run(serve)` for ever. `will` makes the last will for a session id; `receive` gets what `filters` bring."""
+    """`run(serve)` for ever. `will` makes the last will for a session id; `receive` gets what `filters` bring,
+    and `begin` hears of each new connection before anything comes over it.
+    """
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Link:
         filters: Sequence[str] = (),
         receive: Receive | None = None,
         will: Callable[[str], Will] | None = None,
+        begin: Callable[[], None] = lambda: None,
         facts: dict[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -77,6 +80,7 @@ class Link:
         self._filters = tuple(filters)
         self._receive = receive
         self._will = will
+        self._begin = begin
         self._facts = {"link": name, **(facts or {})}
         self._said: tuple[str, str] = ("", "")
         self._brief = False
@@ -117,6 +121,7 @@ class Link:
         self.session = secrets.token_hex(8)
         connection = Connection(self._options, will=self._will and self._will(self.session), receive=self._receive)
         self.connection = connection
+        self._begin()  # before the first byte: what a kept session owes us comes in one segment with CONNACK
         try:
             await connection.open()
         except LinkDown as down:

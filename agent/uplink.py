@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agent.bearable import Bearable
 from agent.downlink import Downlink
 from agent.mqtt import Connection, Link, LinkDown, Options, Will
 from agent.route import RouteConfig
 from agent.tls import Tls, find
 from agent.uplink_encode import Encode
-from agent.uplink_send import Counts, Pause, Sender, Store, Terms
+from agent.uplink_send import Counts, Cut, Pause, Sender, Store, Terms
 from buffer.model import Lane
 from drivers.api import Report
 from protocols import envelope
@@ -45,6 +46,7 @@ class Uplink:
         random: Callable[[], float],
         downlink: Downlink | None = None,
         stand_aside: Callable[[float], float] = lambda _now: 0.0,
+        cut: Cut = lambda _block: None,
     ) -> None:
         self.name = route.name
         self.route = route
@@ -57,7 +59,8 @@ class Uplink:
         self._pauses: dict[Lane, Pause] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._status_wanted = asyncio.Event()
-        self._encode, self._report, self._stand_aside = encode, report, stand_aside
+        self._encode, self._report, self._stand_aside, self._cut = encode, report, stand_aside, cut
+        self._bearable = {"urgent": Bearable(), "telemetry": Bearable()}
         topics = {lane: envelope.up(route.root, station, "events") for lane in URGENT}
         topics |= {lane: envelope.up(route.root, station, "readings") for lane in BULKY}
         self._topics = topics
@@ -69,6 +72,7 @@ class Uplink:
             random=random,
             filters=downlink.filters if downlink else (),
             receive=downlink.receive if downlink else None,
+            begin=downlink.begin if downlink else lambda: None,
             will=lambda session: Will(self._status_topic, offline(session), int(route.will_delay)),
             facts={"route": route.name},
         )
@@ -135,8 +139,6 @@ class Uplink:
         self.urgent.ask_again()
 
     async def _serve_urgent(self, connection: Connection) -> None:
-        if self.downlink is not None:
-            self.downlink.begin()
         async with asyncio.TaskGroup() as both:
             both.create_task(self._keep_status(connection))
             both.create_task(self._send("urgent", URGENT, connection))
@@ -144,12 +146,14 @@ class Uplink:
     async def _send(self, link: str, lanes: tuple[Lane, ...], connection: Connection) -> None:
         if connection.granted.maximum_qos < 1:
             return  # without a PUBACK nothing could ever be settled; the link has said so
-        sender = Sender(self._terms(lanes), connection, self._pauses)
+        sender = Sender(self._terms(link, lanes), connection, self._pauses)
         self._senders[link] = sender
         try:
             await sender.run()
         finally:
             self._senders.pop(link, None)
+            if connection.ended.done() and connection.ended.result().reason == "lost":
+                self._bearable[link].hung_up(sender.heaviest)
 
     async def _keep_status(self, connection: Connection) -> None:
         """At connect, every period, and when asked."""
@@ -160,7 +164,7 @@ class Uplink:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._status_wanted.wait(), self.route.status_interval)
 
-    def _terms(self, lanes: tuple[Lane, ...]) -> Terms:
+    def _terms(self, link: str, lanes: tuple[Lane, ...]) -> Terms:
         route = self.route
         return Terms(
             route=route.name,
@@ -177,6 +181,8 @@ class Uplink:
             max_window=route.max_window,
             max_message=route.max_message,
             stand_aside=self._stand_aside if lanes is BULKY else lambda _now: 0.0,
+            cut=self._cut,
+            bearable=self._bearable[link],
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from agent.bearable import Bearable
 from agent.choose import Kind, Stream, choose, joined, look_again, streams
 from agent.mqtt import Connection, LinkDown, accepting
 from agent.mqtt_words import Flight, blank
@@ -35,6 +36,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds after a refusal; access lists
 REFUSED_IN_A_ROW = 3  # so many refusals with no acceptance between them: it is the lane, not the message
 UNENCODABLE = -1  # reason for a body that could not be made into a message
 TOO_LARGE = -2  # and for one that the server would not take
+
+
+Cut = Callable[[Block], tuple[Block, Block] | None]
 
 
 class Store(Protocol):
@@ -84,6 +88,8 @@ class Terms:
     max_window: int = 4 << 20
     max_message: int = 64 << 10
     stand_aside: Callable[[float], float] = lambda _now: 0.0  # seconds to leave the loop to a warning
+    cut: Cut = lambda _block: None  # two blocks of one that is too large; None where it cannot be cut
+    bearable: Bearable = field(default_factory=Bearable)
 
 
 @dataclass(slots=True)
@@ -131,9 +137,10 @@ class Sender:
         self.window = Window(
             ceiling=terms.max_window,
             messages=min(terms.max_inflight, granted.receive_maximum),
-            largest=min(terms.max_message, granted.maximum_packet),
+            largest=min(terms.max_message, granted.maximum_packet, terms.bearable.limit),
         )
-        self._largest = granted.maximum_packet - HEAD
+        self._largest = min(granted.maximum_packet, terms.bearable.limit) - HEAD
+        self._weights: dict[tuple[str, Lane, int], int] = {}  # payload bytes of what is in flight
         self._scales = {lane: Scale() for lane in terms.lanes}
         self._flying: dict[tuple[str, Lane], dict[int, int]] = {}  # first → last of what is in flight
         self._loop = asyncio.get_running_loop()
@@ -246,6 +253,7 @@ class Sender:
         mark = self.window.sent(flight.size + HEAD, flight.sent)
         first, last = blocks[0].first, blocks[-1].last
         self._flying.setdefault((log_, lane), {})[first] = last
+        self._weights[log_, lane, first] = len(payload)
         terms.counts.messages += 1
         terms.counts.numbers += last - first + 1
         terms.counts.payload_bytes += len(payload)
@@ -266,13 +274,21 @@ class Sender:
         return payload, content_type
 
     def _too_large(self, stream: Stream, blocks: Sequence[Block]) -> None:
-        """In halves, down to one block; one that is too large by itself stays pending and is told of."""
-        if len(blocks) == 1:
-            self._refuse(stream.lane, TOO_LARGE)
-            return
-        middle = len(blocks) // 2
-        self._send(stream, blocks[:middle])
-        self._send(stream, blocks[middle:])
+        """In halves, down to one number; one that is too large by itself stays pending and is told of."""
+        if len(blocks) > 1:
+            middle = len(blocks) // 2
+            halves = [blocks[:middle], blocks[middle:]]
+        else:
+            halves = [[half] for half in self._terms.cut(blocks[0]) or ()]
+            if not halves:
+                self._refuse(stream.lane, TOO_LARGE)
+        for half in halves:
+            self._send(stream, half)
+
+    @property
+    def heaviest(self) -> int:
+        """Bytes of the largest payload that no PUBACK has come for."""
+        return max(self._weights.values(), default=0)
 
     def _landed(
         self, flight: Flight, mark: Mark, numbers: tuple[str, Lane, int, int], done: "asyncio.Future[int]"
@@ -283,6 +299,7 @@ class Sender:
         log_, lane, first, last = numbers
         self.window.acked(mark, now)
         self._flying[log_, lane].pop(first, None)
+        terms.bearable.accepted(self._weights.pop((log_, lane, first), 0))
         terms.counts.latest_round_trip = now - flight.sent
         if accepting(done.result(), no_subscribers_ok=terms.no_subscribers_ok):
             terms.buffer.settle(terms.route, log_, lane, first, last)

@@ -312,3 +312,32 @@ def test_an_alarm_is_not_behind_the_backlog(tmp_path, broker, buffer):
         took = asyncio.run(main())
         assert took
         platform.wait(lambda p: p.count("alarm") == len(took))
+
+
+def test_what_a_kept_session_owes_comes_with_connack_and_is_acknowledged(tmp_path):
+    """A PUBLISH in one segment with CONNACK was once forgotten: never acknowledged, it held its place for ever."""
+
+    async def main():
+        owed = [(f"fengsui/1/warnings/33/1-{n}", b"x") for n in range(1, 4)]
+        taken, reports = [], []
+
+        def judge(_bearer, payload, _retained, done):
+            taken.append(payload)
+            done()
+
+        buffer = open_buffer(tmp_path)
+        try:
+            async with FakeBroker(owed=owed) as broker:
+                uplink = make(
+                    buffer, f"mqtt://127.0.0.1:{broker.port}", reports, directory=tmp_path, on_warning=judge, areas=["33"]
+                )
+                async with running(uplink):
+                    await until(lambda: len(broker.acknowledged) >= 3)
+            assert [kind for kind, _ in reports if kind == "link.down"] == []
+            return taken, broker.acknowledged
+        finally:
+            buffer.close()
+
+    taken, acknowledged = asyncio.run(main())
+    assert taken[:3] == [b"x"] * 3
+    assert acknowledged == [1, 2, 3]

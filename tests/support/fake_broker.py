@@ -5,7 +5,7 @@ Speaks just enough: CONNECT, SUBSCRIBE, PUBLISH at QoS 1, PINGREQ. For a verdict
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 Suback = Callable[[list[str]], list[int]]
@@ -21,7 +21,10 @@ class FakeBroker:
         connack: tuple[int, bytes] = (0, b""),
         suback: Suback = lambda filters: [1] * len(filters),
         puback: Puback = lambda _topic, _payload: 0,
+        owed: Sequence[tuple[str, bytes]] = (),
     ) -> None:
+        self.owed = list(owed)  # topics and payloads that a kept session sends in one segment with CONNACK
+        self.acknowledged: list[int] = []  # message ids that the client acknowledged
         self.connack, self.suback, self.puback = connack, suback, puback
         self.port = 0
         self.published: list[tuple[str, bytes]] = []
@@ -64,9 +67,14 @@ class FakeBroker:
             case 1:
                 self.connects.append(body)
                 reason, properties = self.connack
-                return _packet(0x20, bytes([0, reason, len(properties)]) + properties)
+                clean = body[7] & 2  # connect flags, MQTT 5 §3.1.2.3
+                owed = [] if clean else self.owed
+                connack = _packet(0x20, bytes([1 if owed else 0, reason, len(properties)]) + properties)
+                return connack + b"".join(_publish(n, *one) for n, one in enumerate(owed, 1))
             case 3:
                 return self._published(body)
+            case 4:
+                self.acknowledged.append(int.from_bytes(body[:2], "big"))
             case 8:
                 filters = list(_filters(body[3:]))
                 self.subscribed.append(filters)
@@ -97,6 +105,10 @@ def _filters(body: bytes) -> "list[str]":
 def _packet(kind: int, body: bytes) -> bytes:
     assert len(body) < 128
     return bytes([kind, len(body)]) + body
+
+
+def _publish(mid: int, topic: str, payload: bytes) -> bytes:
+    return _packet(0x32, struct.pack("!H", len(topic)) + topic.encode() + struct.pack("!HB", mid, 0) + payload)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
