@@ -162,9 +162,9 @@ class Beacons:
 
     def _age(self, issuer: int, sign: Sign) -> float:
         """Seconds since it was last heard, or has been expected; by boot time where the time is not known."""
-        clock = self._clock.read()
-        if clock.trusted and (sign.alive or sign.since):
-            return float(clock.best - max(sign.alive, sign.since))
+        clock, begun = self._clock.read(), sign.alive or sign.since
+        if clock.trusted and begun:
+            return float(clock.best - begun)
         return self._now() - self._heard_at.get(issuer, self._started)
 
     def _keeps_pace(self, issuer: int, unix: int, *, retained: bool) -> bool:
