@@ -16,6 +16,7 @@ from agent.record import Recorder
 from drivers.api import Actuator
 from protocols.keyring import Keyring
 
+
 async def open_warning_path(
     stack: contextlib.AsyncExitStack,
     config: Config,
