@@ -14,7 +14,7 @@ REPORTERS = {"report", "_report", "event", "_say", "lost"}  # calls whose texts 
 TYPE = re.compile(r"anchor|[a-z]+\.[a-z_0-9]+")
 EXAMPLE = {"root": "fengsui/1", "station": "s-1", "verb": "resend", "area": "5101", "issuer": "12", "seq": "34"}
 MEANS = {"readings": "readings", "events": "events", "digest": "digest", "status": "status"}
-MEANS |= {"command": "command", "warning": "warning", "beacon": "beacon"}
+MEANS |= {"command": "command", "warning": "warning", "beacon": "beacon", "keyset": "keyset"}
 
 
 def told():
