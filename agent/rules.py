@@ -157,13 +157,16 @@ class Rule:
 
     def _judge(self, tracks: Tracks, good: Look, usable: Look) -> Found:
         """By good readings; or by suspect ones, where a good reading of another series speaks for the alarm as well."""
-        firm, found = _speaking(self.when, good), truth(self.when, good)
+        found = truth(self.when, good)
+        if not found and not truth(self.when, usable):
+            return Found(found)
+        firm = _speaking(self.when, good)
         evidence = tuple((one, newest[1]) for one in firm if (newest := tracks.good[one].newest))
-        if found or not truth(self.when, usable):
+        if found:
             return Found(found, evidence)
         doubted = tuple(one for one in _speaking(self.when, usable) if one not in firm)
         corroborated = bool(doubted) and bool(firm)
-        return Found(True, evidence, doubted) if corroborated else Found(found, evidence)
+        return Found(True, evidence, doubted) if corroborated else Found(found)
 
     def _see(self, now: int) -> Turn:
         state = self.state

@@ -47,11 +47,20 @@ def truth(condition: Condition, look: Look) -> bool | None:
             inner = truth(what, look)
             return None if inner is None else not inner
         case And(parts):
-            found = [truth(part, look) for part in parts]
-            return False if False in found else None if None in found else True
+            return _joined(parts, look, decisive=False)
         case Or(parts):
-            found = [truth(part, look) for part in parts]
-            return True if True in found else None if None in found else False
+            return _joined(parts, look, decisive=True)
+
+
+def _joined(parts: tuple[Condition, ...], look: Look, *, decisive: bool) -> bool | None:
+    """The first part that decides ends the looking: windows cost time."""
+    found: bool | None = not decisive
+    for part in parts:
+        one = truth(part, look)
+        if one is decisive:
+            return decisive
+        found = None if one is None else found
+    return found
 
 
 def holds(compare: Compare, look: Look) -> bool | None:

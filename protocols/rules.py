@@ -117,7 +117,7 @@ def _inside(condition: Condition, *wrapped: type) -> str:
 def _operand(operand: Operand) -> str:
     match operand:
         case Number(value):
-            return str(int(value)) if value.is_integer() else repr(value)
+            return f"{value:.0f}" if value == int(value) else repr(value)
         case Newest(series):
             return series
         case Over(function, series, seconds):
