@@ -43,12 +43,13 @@ async def sign(key: Path, payloads: Sequence[bytes]) -> Signed:
 
 
 def main(key_file: Path) -> int:
-    from agent.keys import load_key, make_key, public_of
+    from agent.keys import public_of
+    from agent.station_key import open_key
     from protocols import cose
     from protocols.errors import LocalError
 
     try:
-        key = load_key(key_file) if key_file.exists() else make_key(key_file)
+        key = open_key(key_file)
     except (LocalError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -15,6 +15,7 @@ from agent.account import Account, account_of
 from agent.account_signer import CannotSign, Signed, sign
 from agent.clock import Clock
 from agent.record import Recorder
+from agent.station_key import KEY_FILE, PUBLIC_FILE
 from buffer.store import Buffer
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,6 @@ MOST_AT_ONCE = 32  # accounts in one round, each an event of some hundred bytes;
 NEXT_ROUND = 60.0  # seconds between rounds when one is not enough
 SALVAGE_LOOK = 5.0  # seconds
 TOLD = "accounts"  # meta: what was said of each log, as a digest
-KEY_FILE, PUBLIC_FILE = "station.key", "station.pub"
 
 
 def known_key(state: Path) -> str:

@@ -16,6 +16,7 @@ from agent.clock import Clock
 from agent.config import Config
 from agent.control import Control
 from agent.drill import Tap
+from agent.evidence import Record
 from agent.health import Health
 from agent.notify import Notifier
 from agent.on_site import OnSite
@@ -104,7 +105,7 @@ class Station:
         self.watchdog = Watchdog(self.notifier, describe=self._one_line, report=report)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(close_buses, context)
-            self.tap = Tap(self.recorder.event)
+            self.tap = Tap(self._receipts())
             self.alerting = await self._open_alerting(stack)
             self.on_site = OnSite(
                 config, self.recorder, self.alerting,
@@ -207,6 +208,14 @@ class Station:
             return None
         beat = self.watchdog.part("alerting", ALERTING_PATIENCE).beat
         return await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat, self.tap)
+
+    def _receipts(self) -> Record:
+        """Acknowledgements are signed, where there can be any."""
+        if self.config.warnings is None:
+            return self.recorder.event
+        from agent.receipts import Receipts
+
+        return Receipts(self.config.station.id, self.config.state, self.clock, self.recorder.event)
 
     def _open_trust(self) -> Trusting | None:
         if self.alerting is None:
