@@ -45,7 +45,7 @@ class Inhibit:
             self._since = None
             self._save()
             self._set(False, "turned")
-        elif self.muted and now - (self._since or now) >= LONGEST:
+        elif self.muted and self._since is not None and now - self._since >= LONGEST:
             self._set(False, "over")
 
     def status(self) -> Mapping[str, Any]:
