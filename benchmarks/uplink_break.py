@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.uplink import Uplink
 from benchmarks.report import Figure, Measured, measures
-from benchmarks.uplink_scene import IN_BLOCK, Store, make, platform, running, until
+from benchmarks.uplink_scene import Store, make, platform, running, until
 from tests.support import netns
 from tests.support.netns import Path as NetPath
 
@@ -17,7 +17,7 @@ async def _busy(store: Store, uplink: Uplink, path: NetPath) -> tuple[float, flo
     with running(uplink, asyncio.get_running_loop()):
         await until(lambda: uplink.counts.settled)
         path.set(black_hole=True)
-        store.add(10 * IN_BLOCK)
+        store.add(10_000)
         noticed = await until(lambda: uplink.telemetry.failures)
         await asyncio.sleep(20.0)
         settled = uplink.counts.settled
@@ -44,7 +44,7 @@ def half_open() -> Measured:
         raise RuntimeError(why)
     with tempfile.TemporaryDirectory() as name, netns.Path(delay=0.02) as path:
         directory = Path(name)
-        store = Store(directory, 10 * IN_BLOCK)
+        store = Store(directory, 10_000)
         with platform(directory, path.far, path.prefix) as (broker, _ears):
             uplink = make(store, broker.host, broker.port, "packed", linger=0.0)
             uplink.telemetry._backoff._random = random.Random(3).random  # noqa: SLF001 - jitter as in the field

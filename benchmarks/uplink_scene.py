@@ -1,8 +1,8 @@
-"""What the uplink's benchmarks share: a stored backlog of plausible weather, a route, and ears in a process of their own."""
+"""What the uplink's benchmarks share: a stored backlog of real weather, a route, and ears in a process of their own."""
 
 import asyncio
+import functools
 import json
-import random
 import shutil
 import subprocess
 import time
@@ -18,13 +18,12 @@ from buffer.model import Lane, RouteSpec
 from buffer.store import Buffer
 from protocols import columns, event
 from protocols.alert import ClockReading
-from protocols.reading import Reading
 from tests.support.broker import Broker
+from tests.support.surfrad import minutes
 
 BOOT = b"benchrun"
 NOW = 1_795_000_000  # Unix seconds
-SERIES, INSTANTS = 20, 60
-IN_BLOCK = SERIES * INSTANTS
+INSTANTS = 60
 AT_ONCE = 1000  # blocks appended without waiting for the disk: well below what the buffer holds in memory
 
 
@@ -32,20 +31,16 @@ def wall(_boot: bytes, at: int) -> tuple[int, bool]:
     return NOW * 1000 + at, True
 
 
-def weather(blocks: int, seed: int = 1) -> list[bytes]:
-    """Bodies of a minute of 20 series at 1 Hz: walks in steps of the sensors' resolution, as instruments give them."""
-    rng = random.Random(seed)
-    values = [rng.uniform(0, 100) for _ in range(SERIES)]
-    made = []
-    for block in range(blocks):
-        rows = []
-        for second in range(INSTANTS):
-            at = (block * INSTANTS + second) * 1000
-            for series in range(SERIES):
-                values[series] += rng.choice((-0.02, -0.01, -0.01, 0.0, 0.0, 0.0, 0.01, 0.01, 0.02))
-                rows.append(Reading(f"station.s{series}", at, round(values[series], 2), "Cel", 1))
-        made.append(columns.pack(BOOT, rows))
-    return made
+@functools.cache
+def weather() -> tuple[list[bytes], int]:
+    """A real day of minutes in blocks as merging leaves them, and how many readings are in one on average.
+
+    Synthetic walks would flatter: what instruments give packs into twice as much.
+    """
+    rows = minutes()
+    hours = [rows[start : start + INSTANTS] for start in range(0, len(rows), INSTANTS)]
+    bodies = [columns.merge([columns.pack(BOOT, row) for row in hour]) for hour in hours]
+    return [body for body in bodies if body is not None], sum(map(len, rows)) // len(hours)
 
 
 class Store:
@@ -53,11 +48,11 @@ class Store:
 
     def __init__(self, directory: Path, readings: int) -> None:
         self.buffer = Buffer.open(directory / "buffer.db", routes=[RouteSpec("p")])
-        self._bodies = weather(50)
+        self._bodies, self.in_block = weather()
         self.add(readings)
 
     def add(self, readings: int) -> None:
-        for number in range(-(-readings // IN_BLOCK)):
+        for number in range(-(-readings // self.in_block)):
             self.buffer.append(Lane.TELEMETRY, self._bodies[number % len(self._bodies)])
             if number % AT_ONCE == 0:
                 self.buffer.flush().result(120)
@@ -65,7 +60,7 @@ class Store:
 
     def pending(self) -> int:
         """Readings not yet settled."""
-        return sum(each.numbers for each in self.buffer.backlog("p") if each.lane is Lane.TELEMETRY) * IN_BLOCK
+        return sum(each.numbers for each in self.buffer.backlog("p") if each.lane is Lane.TELEMETRY) * self.in_block
 
     def alarm(self) -> None:
         body = event.encode("alarm.bench", BOOT, 1, {"sent_ns": time.time_ns()})

@@ -36,13 +36,13 @@ SIX = ("air.temperature", "air.humidity", "wind.speed", "wind.direction", "air.p
 MINUTE = 60_000  # ms
 
 
-def minutes():
+def minutes() -> list[list[Reading]]:
     """All 1,440 rows, each a list of the readings that are there."""
     lines = gzip.decompress(FILE.read_bytes()).decode("ascii").splitlines()[2:]
     rows = [[float(value) for value in line.split()[8::2]] for line in lines]
     return [_row(1_000_000 + MINUTE * number, values) for number, values in enumerate(rows)]
 
 
-def _row(at, values):
+def _row(at: int, values: list[float]) -> list[Reading]:
     pairs = zip(SERIES, values, strict=True)
     return [Reading(name, at, value, unit, GOOD) for (name, unit), value in pairs if value != MISSING]
