@@ -16,8 +16,17 @@ from protocols.key import parse_key
 KEY_EVENTS = ("station.started", "station.key")
 MOST_ACCOUNTS = 10_000  # logs whose last account is kept, 2 kB each
 MOST_KEYS = 10_000
+KEY_BYTES = 32  # Ed25519, RFC 8032
 # Reasons of a resend's answer for which asking again may help; agent.resend says them.
 RETRY = frozenset({"unavailable", "later", "link", "refused", "not-issued", "unencodable"})
+
+
+def is_public(text: object) -> bool:
+    """32 bytes in hexadecimal."""
+    try:
+        return isinstance(text, str) and len(bytes.fromhex(text)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 class Audit:
@@ -39,10 +48,14 @@ class Audit:
             self._take_answer(station, found)
 
     def see_key(self, station: str, key: object) -> None:
-        if isinstance(key, str) and len(key) == 64 and station not in self._keys:
+        if isinstance(key, str) and is_public(key) and station not in self._keys:
             if len(self._keys) >= MOST_KEYS:
                 del self._keys[next(iter(self._keys))]
             self._keys[station] = key
+
+    def key_of(self, station: str) -> str:
+        """In hexadecimal; empty while none is known."""
+        return self._keys.get(station, "")
 
     def missing(self, station: str | None = None) -> Iterator[tuple[Lane, Ranges]]:
         """Of closed logs: issued, neither held nor gone. Lost by somebody in between, or still on the way."""

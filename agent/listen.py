@@ -15,6 +15,7 @@ from typing import Any
 
 from agent.audit import Audit
 from agent.holdings import Held, Holdings, Lane, checked, lane_of
+from agent.receipt_audit import ReceiptAudit
 from buffer.ranges import Ranges
 from protocols import envelope, event, record, resend
 from protocols.errors import RemoteError
@@ -62,6 +63,7 @@ class Tracker:
         self.root, self._now = root, now
         self.holdings = Holdings(whole=whole)
         self.audit = Audit(self.holdings)
+        self.receipts = ReceiptAudit()
         self.messages = 0
         self.repeated = 0  # messages dropped whole, because every number was held
         self.duplicates = 0  # readings and events delivered again and dropped
@@ -130,6 +132,7 @@ class Tracker:
             "complete": not holes,
             "holes": holes,
             "audit": self.audit.summary(),
+            "acknowledgements": dict(self.receipts.counts),
             "silent": self.silent(),
             "readings": self._readings.total(),
             "events": self._events.total(),
@@ -200,7 +203,8 @@ class Tracker:
         if found["type"] in GONE:
             self._take_loss(station, found)
         self.audit.take(station, found)
-        yield Item("event", station, found)
+        proof = self.receipts.take(station, found, self.audit.key_of(station))
+        yield Item("event", station, {**found, "proof": proof} if proof else found)
 
     def _take_loss(self, station: str, found: Mapping[str, Any]) -> None:
         """The station says that it has these numbers no more: they are lost, and no holes to be healed."""

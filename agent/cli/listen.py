@@ -23,6 +23,13 @@ def add(verbs: Any) -> None:
     verb.add_argument("--seconds", type=seconds, help="leave after so many seconds (default: until Ctrl-C)")
     verb.add_argument("--state", type=Path, help="keep the ranges in this file between runs")
     verb.add_argument("--heal", action="store_true", help="ask stations for what is missing, with patience")
+    verb.add_argument(
+        "--station-key",
+        action="append",
+        default=[],
+        metavar="STATION=HEX",
+        help="a station's public key, for its acknowledgements and accounts (default: believe the first one seen)",
+    )
     verb.add_argument("--quiet", action="store_true", help="print only the summary at the end")
     with_broker(verb)
     with_json(verb)
@@ -30,6 +37,7 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from agent.audit import is_public
     from agent.cli.broker import Client, Refused
     from agent.listen import Tracker
 
@@ -40,6 +48,12 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as wrong:
         complain("listen.state", file=options.state, why=wrong)
         return 2
+    for given in options.station_key:
+        station, _, key = given.partition("=")
+        if not is_public(key):
+            complain("listen.options", why=f"--station-key {given[:100]}")
+            return 2
+        tracker.audit.see_key(station, key.lower())
     filters = [f"{options.root}/{options.station}/{kind}" for kind in ("readings", "events", "status", "digest")]
     try:
         with Client(options, f"listen-{os.getpid()}") as client:
@@ -88,4 +102,8 @@ def _sum_up(tracker: "Tracker", *, as_json: bool) -> int:
             complain("listen.gap", **hole)
         if summary["complete"]:
             complain("listen.complete")
-    return 0 if summary["complete"] else 1
+        for proof in ("forged", "repeated"):
+            if found := summary["acknowledgements"].get(proof):
+                complain(f"listen.{proof}", count=found)
+    genuine = not summary["acknowledgements"].keys() & {"forged", "repeated"}
+    return 0 if summary["complete"] and genuine else 1

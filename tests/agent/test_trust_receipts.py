@@ -4,15 +4,19 @@ import asyncio
 import json
 import multiprocessing
 import stat
+from base64 import b64encode
 
 import pytest
 
+from agent.listen import Tracker
+from agent.receipt_audit import MOST_RANGES, ReceiptAudit
 from agent.receipts import Receipts
 from agent.station_key import BLOCK, COUNTER_FILE, KEY_FILE, Counter, open_key
 from buffer.model import Lane
 from protocols import event, receipt
+from protocols.key import Key
 from tests.support.alerting import Station
-from tests.support.seals import T0, TEXT, clock, sealed
+from tests.support.seals import T0, TEXT, clock, private, sealed
 from tests.support.until import until
 from tests.support.virtual import run
 
@@ -146,3 +150,57 @@ def test_what_cannot_be_signed_is_said_all_the_same(tmp_path):
     receipts("warning.ended", {"alert": "00", "evidence": float("nan")}, Lane.ALARM)
     assert "signature" not in said[0][1]
     assert said[0][0] == "warning.ended"
+
+
+# At the platform
+
+
+def wire(number, key=None, counter=None, kind="warning.ended", **fields):
+    proof = receipt.sign(
+        "s-1", kind, fields, counter=counter or number, said=T0, certain=True, key=key or private("station")
+    )
+    stored = event.encode(kind, bytes(8), 5, {**fields, **proof})
+    where = Key("s-1", "00112233445566ff", "alarm", number, number)
+    return event.to_wire(stored, where, lambda _boot, at: (at, True), floor=1, kind="live")
+
+
+def listened(*messages, key="station"):
+    tracker = Tracker()
+    if key:
+        tracker.audit.see_key("s-1", private(key).public_key().public_bytes_raw().hex())
+    items = [item for message in messages for item in tracker.take("fengsui/1/s-1/events", message)]
+    return [item.facts.get("proof") for item in items], tracker
+
+
+def test_a_platform_tells_genuine_from_forged_repeated_and_unsigned():
+    bare = json.loads(wire(5))
+    del bare["signature"]
+    changed = json.loads(wire(6)) | {"reason": "changed"}
+    proofs, tracker = listened(
+        wire(1),
+        wire(1),
+        wire(2, key=private("county")),
+        wire(3, counter=1),
+        *(json.dumps(one).encode() for one in (bare, changed)),
+    )
+    assert proofs == ["genuine", "forged", "repeated", "unsigned", "forged"]
+    assert tracker.summary()["acknowledgements"] == {"genuine": 1, "forged": 2, "repeated": 1, "unsigned": 1}
+
+
+def test_without_a_key_it_says_that_it_could_not_check():
+    assert listened(wire(1), key="")[0] == ["unchecked"]
+
+
+def test_what_is_signed_and_absurd_is_no_acknowledgement():
+    fields = {"counter": "x", "said": T0, "certain": True}
+    signed = receipt.covered("s-1", {"type": "warning.ended", **fields})
+    body = json.loads(wire(1)) | fields
+    body["signature"] = b64encode(private("station").sign(signed)).decode()
+    assert listened(json.dumps(body).encode())[0] == ["forged"]
+
+
+def test_counters_remembered_are_bounded():
+    audit = ReceiptAudit()
+    for number in range(1, 2 * MOST_RANGES + 9, 2):
+        assert audit._is_new("s-1", number)
+    assert len(audit._held.get("s-1", ())) <= MOST_RANGES
