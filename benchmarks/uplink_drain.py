@@ -20,7 +20,7 @@ async def _drain(store: Store, host: str, port: int, form: str, limit: float, co
         return await drained(store, uplink, limit)
 
 
-def _on_loopback(form: str, readings: int) -> float:
+def on_loopback(form: str, readings: int) -> float:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         store = Store(directory, readings)
@@ -36,7 +36,7 @@ def _on_loopback(form: str, readings: int) -> float:
     Figure("memory while draining 1,000,000 readings", "MiB", "≤ 50"),
 )
 def drain_json() -> Measured:
-    rate = _on_loopback("json", 3_000_000)
+    rate = on_loopback("json", 3_000_000)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "drain, loopback, SenML JSON": Value(rate, 20_224.0),
@@ -46,7 +46,7 @@ def drain_json() -> Measured:
 
 @measures(3, Figure("drain, loopback, packed", "readings/s", "≥ 1,000,000", BEST_PEER))
 def drain_packed() -> Measured:
-    return {"drain, loopback, packed": Value(_on_loopback("packed", 12_000_000), 20_224.0)}
+    return {"drain, loopback, packed": Value(on_loopback("packed", 12_000_000), 20_224.0)}
 
 
 def _on_path(form: str, readings: int, congestion: str, *, delay: float, loss: float) -> float:
