@@ -13,9 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.report import Figure, Measured, Value, measures
 from buffer.ranges import Ranges
-from tests.faults.test_uplink_kill import Worker
 from tests.support.broker import Broker, free_port
 from tests.support.listener import Listener
+from tests.support.lives import Worker
 
 MESSAGES = 800
 RATE = 200.0  # a second
@@ -57,7 +57,7 @@ def bridge() -> tuple[int, int]:
         with Broker(folder / "far", port=remote, extra=["log_type none"]) as far:
             arrived: list[bytes] = []
             client = Client(CallbackAPIVersion.VERSION2)
-            client.on_message = lambda _c, _d, message: arrived.append(message.payload)
+            client.on_message = lambda _c, _d, message: arrived.append(bytes(message.payload))
             client.connect("127.0.0.1", far.port)
             client.subscribe("r/#", 1)
             client.loop_start()

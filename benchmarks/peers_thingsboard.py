@@ -44,7 +44,7 @@ class StandIn:
         self.arrived: list[tuple[float, int]] = []  # (monotonic, records)
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_message = self._on_message
-        self._client.on_connect = lambda *_: self._client.subscribe("v1/#", 1)
+        self._client.on_connect = self._on_connect
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
 
@@ -62,6 +62,9 @@ class StandIn:
         if len(self.arrived) < 2:
             return 0.0
         return (self.records - self.arrived[0][1]) / (self.arrived[-1][0] - self.arrived[0][0])
+
+    def _on_connect(self, *_: Any) -> None:
+        self._client.subscribe("v1/#", 1)
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
         if message.topic.startswith("v1/devices/me/rpc/request/"):

@@ -11,10 +11,10 @@ from collections import defaultdict
 import pytest
 
 from buffer.ranges import Ranges
-from tests.faults.test_uplink_kill import Worker, everything_is_there
 from tests.support import netns
 from tests.support.broker import Broker
 from tests.support.listener import Listener
+from tests.support.lives import Worker, everything_is_there
 from tests.support.proxy import Proxy
 from tests.support.scale import count
 from tests.support.station import WITHIN, station

@@ -125,7 +125,6 @@ def test_set_while_it_runs(tmp_path, broker, hands, wrong):
     asyncio.run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="agent.clock anchors an impossible wall at the floor anew at every look")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_at_the_start_and_set_right_later(tmp_path, broker, hands, wrong):
     async def story():
