@@ -37,6 +37,7 @@ class Recorder:
         self.newest: dict[str, Reading] = {}
         self._checkers: dict[str, Checker] = {}
         self._waiting: list[Reading] = []
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._watchers: list[Callable[[Sequence[Reading]], None]] = []
 
@@ -50,8 +51,15 @@ class Recorder:
             self._checkers[name] = Checker(spec.span, spec.expect, spec.rate, spec.flat)
             self.newest.pop(name, None)
 
+    def close(self) -> None:
+        """Store what waits, and take no more."""
+        self.flush()
+        self._closed = True
+
     def readings(self, readings: Sequence[Reading]) -> None:
         """Check, remember as newest, and store with the next commit."""
+        if self._closed:
+            return
         checked = [self._check(reading) for reading in readings if isfinite(reading.value)]
         self.refused += len(readings) - len(checked)
         self.taken += len(checked)

@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 SWITCH = 0.0005
 CLOCK_LOOKS = 5.0  # seconds between looks at the clock; a step is an anchor, and an anchor is an event
 READY_PATIENCE, READY_LOOKS = 10.0, 0.05  # seconds
+FAREWELL = 3.0  # seconds for the last readings to leave; systemd waits 15
 ALERTING_PATIENCE = 90.0  # seconds; its loop comes round every 30
 LINK_PATIENCE = 60.0  # seconds; a link's loop comes round every second, but a connect may block its own thread longer
 LOOP_PATIENCE = 20.0  # seconds the event loop may stand still before systemd ends us
@@ -107,11 +108,11 @@ class Station:
             stack.push_async_callback(close_buses, context)
             self.tap = Tap(self._receipts())
             self.alerting = await self._open_alerting(stack)
+            self.trusting = self._open_trust()
             self.on_site = OnSite(
                 config, self.recorder, self.alerting,
                 context=context, sources=self.sources, actuators=self.actuators, tap=self.tap,
             )  # fmt: skip
-            self.trusting = self._open_trust()
             self.commands: dict[str, Commands] = {}
             self.uplinks = [self._uplink(route, report) for route in config.routes]
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
@@ -124,8 +125,19 @@ class Station:
                 self._start(house)
                 await self._until_stopped()
                 self.notifier.stopping("stopping")
+                await self._farewell()
                 house.stop()
-            self.recorder.flush()
+
+    async def _farewell(self) -> None:
+        """No more readings; what was taken goes to disk, and up as far as links that are up can carry it soon."""
+        self.recorder.close()
+        deadline = self.loop.time() + FAREWELL
+        with contextlib.suppress(
+            Exception
+        ):  # a disk that refuses: the buffer says so, and the end must come all the same
+            await asyncio.wait_for(asyncio.wrap_future(self.buffer.flush()), FAREWELL)
+        while self.loop.time() < deadline and any(up.hand_over() for up in self.uplinks):
+            await asyncio.sleep(READY_LOOKS)
 
     async def _open_door(self, stack: contextlib.AsyncExitStack, door: Control) -> None:
         """Without it nobody can ask on the spot; a warning is heard all the same."""
@@ -291,6 +303,7 @@ class Station:
             random=random.random,
             downlink=downlink,
             stand_aside=self.right_of_way.wait,
+            cut=bodies.cut,
         )
         return uplink
 

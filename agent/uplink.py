@@ -98,6 +98,12 @@ class Uplink:
         """Soon: something worth knowing has changed."""
         self._status_wanted.set()
 
+    def hand_over(self) -> bool:
+        """The station is ending: nothing lingers. Whether a link is up that still has something to bring."""
+        for sender in self._senders.values():
+            sender.hand_over()
+        return self.up and bool(self._buffer.backlog(self.route.name))
+
     def hurry(self) -> None:
         """The network may be back: do not sit out the back-off."""
         self.urgent.hurry()

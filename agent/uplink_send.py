@@ -155,6 +155,13 @@ class Sender:
         """There is something new to send."""
         self._wake.set()
 
+    def hand_over(self) -> None:
+        """Wait for no company any more."""
+        for stream in self._streams:
+            if stream.kind is Kind.LIVE:
+                stream.ready = 0.0
+        self._wake.set()
+
     async def run(self) -> None:
         with suppress(LinkDown):
             while True:
