@@ -6,7 +6,7 @@ Secrets are never in it, only the names of files that hold them. Relative names 
 import contextlib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from agent.route import RouteConfig
 from agent.rule_check import check_rules
 from agent.rules import RuleConfig
 from agent.say import LANGUAGES
-from agent.trust import check_keyring
+from agent.trust import KEPT, check_keyring
 from drivers import registry
 from drivers.actuators.patterns import shipped
 from drivers.actuators.relay import RelayConfig, conflicts
@@ -222,8 +222,10 @@ KNOWN = (
 )
 
 
-def load(file: Path) -> tuple[Config | None, list[Finding]]:
-    """Read and check a configuration; None where it cannot be used. Opens no port and no connection."""
+def load(file: Path, forgive: Collection[str] = ()) -> tuple[Config | None, list[Finding]]:
+    """Read and check a configuration; None where it cannot be used. Opens no port and no connection. `forgive` names codes of
+    problems that the caller is there to mend.
+    """
     reader = _Reader(file, {})
     try:
         with file.open("rb") as stream:
@@ -237,7 +239,7 @@ def load(file: Path) -> tuple[Config | None, list[Finding]]:
     config = _read(reader)
     if config is not None:
         for table, problems in _rules(config):
-            reader.add(table, problems)
+            reader.add(table, (one for one in problems if one.code not in forgive))
     return (None if reader.findings else config), reader.findings
 
 
@@ -373,7 +375,7 @@ def _warnings(config: Config) -> Iterator[Problem]:
     if not SHORTEST_SIREN <= limit <= LONGEST_SIREN:
         yield Problem("siren_limit", "value.range", {"value": limit, "least": SHORTEST_SIREN, "most": LONGEST_SIREN})
     yield from check_hours(config.warnings)
-    yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots)
+    yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots, config.state / KEPT)
     if config.warnings.plans:
         known = {*shipped(), *(name for one in config.actuators for name in getattr(one.config, "patterns", ()))}
         yield from load_plans(config.path(config.warnings.plans), languages=[config.language], patterns=known)[1]

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +13,8 @@ import msgspec
 from agent.keys import load_key, public_of
 from protocols import alert_cbor, cose
 from protocols.alert import ActionCode, Alert, Level, MsgType, Permission, Status, chain_of, digest_of, next_seq
-from protocols.area import Item, code_text, parse_code
+from protocols.area import EVERYWHERE, Item, code_text, parse_code
+from protocols.beacon import Beacon, open_beacon
 from protocols.envelope import warning
 from protocols.errors import LocalError
 from protocols.keyring import Holder, Key, Keyring
@@ -25,6 +27,7 @@ E = TypeVar("E", bound=Enum)
 LARGEST = 1 << 20  # bytes of a file that describes an alert
 DAY = 86_400
 LONGEST = 14_400.0  # minutes; a station lets none stand longer than three days whatever it says
+STANDS = 600  # seconds an all-clear is shown at least, also where the alert would be over sooner
 MINUTES = 60.0  # an alert holds for an hour unless it says otherwise
 
 
@@ -95,10 +98,13 @@ def keyset_from(file: Path, now: int) -> Keyring:
     return Keyring(words.number, now, tuple(Holder(h.name, tuple(h.issuers)) for h in words.holder), keys)
 
 
-def draft(file: Path | None, given: Mapping[str, Any], now: int) -> tuple[Alert, str]:
-    """The alert that `given` options describe, over what a JSON or a CAP 1.2 file says, and its text."""
+def draft(file: Path | None, given: Mapping[str, Any], now: int, status: Status) -> tuple[Alert, str]:
+    """The alert that `given` options describe, over what a JSON or a CAP 1.2 file says, and its text. `status` is what is
+    meant where neither says so.
+    """
+    usual = {"status": status.name.lower()}
     if file is None:
-        return alert_from(given, now)
+        return alert_from(usual | dict(given), now)
     data = file.read_bytes()[: LARGEST + 1]
     if len(data) > LARGEST:
         raise LocalError("oversize", f"{file} has more than {LARGEST} bytes")
@@ -109,7 +115,7 @@ def draft(file: Path | None, given: Mapping[str, Any], now: int) -> tuple[Alert,
         msgspec.convert(words, AlertWords)
     except (ValueError, RecursionError) as wrong:
         raise LocalError("words", f"{file}: {wrong}. Known are {', '.join(AlertWords.__struct_fields__)}") from wrong
-    return alert_from(words | dict(given), now)
+    return alert_from(usual | words | dict(given), now)
 
 
 def alert_from_cap(data: bytes, given: Mapping[str, Any], now: int) -> tuple[Alert, str]:
@@ -155,6 +161,33 @@ def alert_from(words: Mapping[str, Any], now: int) -> tuple[Alert, str]:
         text_digest=digest_of(text),
     )
     return alert, text
+
+
+def after(original: Alert, what: MsgType, text: str, *, issuer: int, last: int, now: int) -> Alert:
+    """What takes an alert back (a cancel), or says that its danger has passed (an update that says all-clear): of the same
+    event, for the same places, and to be heard wherever the alert was.
+    """
+    return replace(
+        original,
+        issuer=issuer,
+        seq=next_seq(max(last, original.seq), now),
+        msg_type=what,
+        action=ActionCode.ALL_CLEAR,
+        onset=None,
+        expires=max(original.expires, now + STANDS),
+        text_digest=digest_of(text),
+    )
+
+
+def read_beacon(file: Path) -> Beacon:
+    return open_beacon(file.read_bytes())[0]
+
+
+def beacon_of(issuer: int, keyset: int, alerts: Sequence[Alert], now: int) -> Beacon:
+    """What says that nothing else is in force: the issuer's alerts that have not expired, each for its areas."""
+    standing = [alert for alert in alerts if alert.issuer == issuer and alert.expires > now]
+    codes = {(alert.seq, item if isinstance(item, int) else EVERYWHERE) for alert in standing for item in alert.area}
+    return Beacon(issuer, now, keyset, tuple(sorted(codes)))
 
 
 def read_sealed(data: bytes) -> Alert:

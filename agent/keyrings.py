@@ -23,7 +23,6 @@ from protocols.keyring import Key, Keyring, fingerprint, open_keyset
 
 log = logging.getLogger(__name__)
 
-FILE = "keyset"  # in the state directory
 DAY = 86_400
 AHEAD = (7, 30, 90)  # days before a key's end on which it is announced
 OVER = 0  # said of a key that has ended

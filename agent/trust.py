@@ -1,5 +1,6 @@
 """Whom this station believes: the key-set file under the configured roots. Reads files; judges nothing itself."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from drivers.api import Problem
 from protocols.alert import Refusal
 from protocols.keyring import Keyring, open_keyset
 
+KEPT = "keyset"  # in the state directory: the newest that was taken
 ROOTS = 3  # two of which must have signed; the third is in a safe elsewhere
 KEY_BYTES = 32  # Ed25519, RFC 8032
 MOST_BYTES = 64 * 1024  # a full key-set is about 9 KiB
@@ -33,8 +35,10 @@ def read_keyring(file: Path, roots: Sequence[bytes], last_number: int = 0) -> Ke
     return open_keyset(data, roots, last_number)
 
 
-def check_keyring(file: Path, hexes: Sequence[str]) -> Iterator[Problem]:
-    """What would keep the station from believing anybody."""
+def check_keyring(file: Path, hexes: Sequence[str], kept: Path) -> Iterator[Problem]:
+    """What would keep the station from believing anybody: neither the configured `file` nor the newer key-set that it `kept`
+    is believed.
+    """
     try:
         roots = roots_of(hexes)
     except ValueError as wrong:
@@ -43,6 +47,9 @@ def check_keyring(file: Path, hexes: Sequence[str]) -> Iterator[Problem]:
     if len(set(roots)) != ROOTS:
         yield Problem("roots", "trust.roots", {"count": len(set(roots))})
         return
+    with contextlib.suppress(OSError):
+        if not isinstance(read_keyring(kept, roots), Refusal):
+            return
     try:
         found = read_keyring(file, roots)
     except OSError as wrong:

@@ -8,9 +8,9 @@ from agent.alerting import Alerting
 from agent.beacons import Beacons
 from agent.clock import Clock
 from agent.config import Config
-from agent.keyrings import FILE, Keyrings
+from agent.keyrings import Keyrings
 from agent.record import Recorder
-from agent.trust import roots_of
+from agent.trust import KEPT, roots_of
 from agent.trusting import Trusting
 from protocols.keyring import Keyring
 
@@ -31,7 +31,7 @@ def open_trust(
 
     keyrings = Keyrings(
         roots_of(config.warnings.roots),
-        config.state / FILE,
+        config.state / KEPT,
         record=record,
         changed=changed,
         seen=int(buffer.meta(NUMBER) or b"0"),

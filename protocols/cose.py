@@ -41,13 +41,32 @@ def identity(payload: bytes) -> bytes:
     return hashlib.sha256(EDDSA + payload).digest()
 
 
-def encode(payload: bytes, keys: "Sequence[Ed25519PrivateKey]") -> bytes:
-    """COSE_Sign1 for one key, COSE_Sign for more. Ed25519 is deterministic: the same input gives the same bytes."""
+def encode(payload: bytes, keys: "Sequence[Ed25519PrivateKey]", *, several: bool = False) -> bytes:
+    """COSE_Sign1 for one key, COSE_Sign for more, or for `several` to come. Ed25519 is deterministic: the same input gives
+    the same bytes.
+    """
     if not 1 <= len(keys) <= MAX_SIGNATURES:
         raise LocalError("signers", f"{len(keys)} keys, 1 to {MAX_SIGNATURES} can sign")
-    signed = _signed(payload, several=len(keys) > 1)
-    signatures = [key.sign(signed) for key in keys]
-    if len(keys) == 1:
+    several = several or len(keys) > 1
+    signed = _signed(payload, several=several)
+    return _written(Envelope(payload, tuple(key.sign(signed) for key in keys), several))
+
+
+def countersigned(envelope: Envelope, key: "Ed25519PrivateKey") -> bytes:
+    """The same with one signature more. Only COSE_Sign can be joined: what COSE_Sign1 covers are other bytes."""
+    if not envelope.several:
+        raise LocalError("not-open", "COSE_Sign1 has one signer")
+    if len(envelope.signatures) == MAX_SIGNATURES:
+        raise LocalError("signers", f"{MAX_SIGNATURES} have signed already")
+    signature = key.sign(envelope.signed())
+    if signature in envelope.signatures:
+        raise LocalError("signed-before", "this key has signed it")
+    return _written(envelope._replace(signatures=(*envelope.signatures, signature)))
+
+
+def _written(envelope: Envelope) -> bytes:
+    payload, signatures = envelope.payload, envelope.signatures
+    if not envelope.several:
         return SIGN1_TAG + canonical.encode([EDDSA, {}, payload, signatures[0]])
     return SIGN_TAG + canonical.encode([b"", {}, payload, [[EDDSA, {}, signature] for signature in signatures]])
 

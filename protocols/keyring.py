@@ -116,6 +116,11 @@ def open_keyset(data: bytes, roots: Sequence[bytes], last_number: int) -> Keyrin
     return keyring
 
 
+def number_of(data: bytes) -> int:
+    """The number in a key-set, unverified: for whoever only passes it on. RemoteError if it is none."""
+    return _decode(cose.decode(data, MAX_BYTES).payload).number
+
+
 def fingerprint(*publics: bytes) -> str:
     """Eight groups to compare by eye or by telephone; the order of the keys does not matter."""
     digest = hashlib.sha256(b"".join(sorted(publics))).hexdigest()

@@ -33,9 +33,15 @@ class Effort:
     short: bool = False
 
 
-def seal(alert: Alert, keys: "Sequence[Ed25519PrivateKey]") -> bytes:
-    """The sealed bytes: COSE_Sign1 by one key, COSE_Sign by several."""
-    return cose.encode(alert_cbor.encode(alert), keys)
+def seal(alert: Alert, keys: "Sequence[Ed25519PrivateKey]", *, several: bool = False) -> bytes:
+    """The sealed bytes: COSE_Sign1 by one key, COSE_Sign by several or where others may join (`countersign`)."""
+    return cose.encode(alert_cbor.encode(alert), keys, several=several)
+
+
+def countersign(data: bytes, key: "Ed25519PrivateKey") -> bytes:
+    """What came, with another holder's signature, its text still beside it. LocalError if nobody can join it."""
+    sealed, text = uncarry(data)
+    return carry(cose.countersigned(cose.decode(sealed, MAX_PAYLOAD), key), text)
 
 
 def carry(sealed: bytes, text: str = "") -> bytes:

@@ -40,11 +40,11 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     public = {}
     for arguments in COMMANDS:
-        if arguments[:2] == ["warn", "key"]:
-            public[arguments[2]] = run(arguments)["public"]
+        if arguments[:3] == ["warn", "key", "new"]:
+            public[arguments[3]] = run(arguments)["public"]
     (tmp_path / "keyset-1.toml").write_text(TOML[2].replace("…", public["exercise.pem"], 1), encoding="utf-8")
     for arguments in COMMANDS:
-        if arguments[:2] in (["warn", "keyset"], ["warn", "sign"]):
+        if arguments[:2] in (["warn", "keyset"], ["warn", "exercise"]):
             run(arguments)
     return tmp_path, public
 

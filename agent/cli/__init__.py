@@ -13,7 +13,21 @@ from agent import __version__
 
 DONE, FAILED, WRONG, NO_AGENT, INTERRUPTED = 0, 1, 2, 3, 130
 
-VERBS = ("run", "check", "read", "status", "listen", "warn", "decode", "buffer", "demo", "display", "plan", "drill")
+VERBS = (
+    "run",
+    "check",
+    "read",
+    "status",
+    "listen",
+    "warn",
+    "trust",
+    "decode",
+    "buffer",
+    "demo",
+    "display",
+    "plan",
+    "drill",
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,12 @@ def seconds(text: str) -> float:
     return value
 
 
-def load_or_say(file: Path, *, as_json: bool = False) -> "Config | None":
-    """The configuration; or None, after every mistake in it has been shown."""
+def load_or_say(file: Path, *, as_json: bool = False, forgive: Collection[str] = ()) -> "Config | None":
+    """The configuration; or None, after every mistake in it has been shown, but for what the command is there to mend."""
     from agent.config import load
     from agent.say import choose
 
-    config, findings = load(file)
+    config, findings = load(file, forgive)
     if findings and as_json:
         print_json({"ok": False, "findings": [finding.as_json() for finding in findings]})
     elif findings:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.keyrings import FILE, Keyrings, replace
+from agent.keyrings import Keyrings, replace
+from agent.trust import KEPT as FILE
 from protocols.alert import ClockReading, MsgType, Refusal
 from protocols.keyring import Keyring, seal_keyset
 from tests.support.alerting import Station

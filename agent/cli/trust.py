@@ -1,0 +1,243 @@
+"""`fengsui trust`: whom this station believes. Add a key-set, show it with fingerprints to compare, check it."""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
+
+if TYPE_CHECKING:
+    from agent.config import Config
+    from protocols.alert import Refusal
+    from protocols.keyring import Key, Keyring
+
+DAY = 86_400
+SIREN_HOLDERS = 2  # at the top level
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "trust",
+        help="whom the station believes",
+        description="The key-set in force: add a newer one, show it with its fingerprints, check it.",
+        epilog="Exit codes: 0 good; 1 refused, or something about it is wrong; 2 wrong input or configuration. "
+        "Example: fengsui trust show",
+    )
+    steps = verb.add_subparsers(dest="step", required=True, metavar="STEP")
+    _step(steps, "add", "take a newer key-set, now", add_keyset).add_argument("file", type=Path, help="the key-set")
+    _step(steps, "show", "holders, keys, fingerprints", show)
+    check = _step(steps, "check", "what is wrong with it, or will be", check_trust)
+    check.add_argument("file", type=Path, nargs="?", help="another key-set than the one in force")
+
+
+def _step(steps: Any, name: str, short: str, run: Any) -> argparse.ArgumentParser:
+    step: argparse.ArgumentParser = steps.add_parser(name, help=short, description=f"{short[0].upper()}{short[1:]}.")
+    with_config(step)
+    with_json(step)
+    step.set_defaults(run=run)
+    return step
+
+
+class Found(NamedTuple):
+    """The key-set in force and where it was read."""
+
+    keyring: "Keyring | Refusal"
+    file: Path
+
+
+def add_keyset(options: argparse.Namespace) -> int:
+    """Through the running agent, which takes it at once; into its state directory where none runs."""
+    config = _config(options)
+    if config is None:
+        return 2
+    from agent.control import ask_any
+    from agent.keyrings import read
+    from protocols.alert import Refusal
+
+    data = read(options.file)
+    if isinstance(data, str):
+        complain("trust.refused", why=f"{options.file}: {data}")
+        return 2
+    found = _judged(config, data, in_force(config).keyring)
+    if isinstance(found, Refusal):
+        complain("trust.refused", why=f"{found.reason}: {found.detail}")
+        return 1
+    answer = ask_any(config.sockets, "keyset", data=data.hex())
+    if answer is None:
+        try:
+            _store(config, data)
+        except OSError as wrong:
+            complain("trust.refused", why=f"{config.state}: {wrong.strerror}")
+            return 1
+    elif "error" in answer:
+        complain("trust.refused", why=f"{answer['error']}: {answer.get('detail', '')}")
+        return 1
+    complain("trust.added", number=found.number)
+    return 0
+
+
+def _store(config: "Config", data: bytes) -> None:
+    """For the next start, as the owner of the state directory will read it."""
+    from agent.keyrings import replace
+    from agent.trust import KEPT
+
+    config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    replace(config.state / KEPT, data)
+    if os.geteuid() == 0:
+        owner = config.state.stat()
+        os.chown(config.state / KEPT, owner.st_uid, owner.st_gid)
+
+
+def show(options: argparse.Namespace) -> int:
+    config = _config(options)
+    if config is None:
+        return 2
+    from agent.say import say
+    from protocols.alert import Refusal
+
+    found = in_force(config)
+    if options.json:
+        print_json(_facts(config, found))
+        return 1 if isinstance(found.keyring, Refusal) else 0
+    print(say("trust.fingerprint", fingerprint=roots_fingerprint(config)))
+    if isinstance(found.keyring, Refusal):
+        complain("trust.refused", why=f"{found.file}: {found.keyring.reason}")
+        complain("trust.nothing")
+        return 1
+    ring = found.keyring
+    print(say("trust.in_force", number=ring.number, issued=_date(ring.issued), source=found.file))
+    for key in ring.keys:
+        print("  " + say("trust.key", **_key(key)))
+    return 0
+
+
+def check_trust(options: argparse.Namespace) -> int:
+    """Exit code 1 for what is wrong now; what will be is only said."""
+    config = _config(options)
+    if config is None:
+        return 2
+    from agent.keyrings import read
+    from protocols.alert import Refusal
+
+    found = in_force(config)
+    if options.file is not None:
+        data = read(options.file)
+        judged = Refusal("keyset-unreadable", data) if isinstance(data, str) else _judged(config, data, found.keyring)
+        found = Found(judged, options.file)
+    if isinstance(found.keyring, Refusal):
+        complain("trust.refused", why=f"{found.file}: {found.keyring.reason} {found.keyring.detail}")
+        return 1
+    findings = list(faults(config, found.keyring, int(time.time())))
+    if options.json:
+        print_json({"number": found.keyring.number, "findings": [{"code": code, **facts} for code, facts in findings]})
+    for code, facts in findings:
+        complain(code, **facts)
+    if any(code != "trust.expires" for code, _ in findings):
+        return 1
+    complain("trust.good")
+    return 0
+
+
+def in_force(config: "Config") -> Found:
+    """The newest that the station would take at its next start: its own copy, or the technician's file."""
+    from agent.trust import KEPT, read_keyring, roots_of
+    from protocols.alert import Refusal
+
+    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
+    best: Found | None = None
+    for file in (config.state / KEPT, config.path(config.warnings.keyset)):
+        try:
+            ring = read_keyring(file, roots_of(config.warnings.roots))
+        except OSError as wrong:
+            ring = Refusal("keyset-unreadable", str(wrong.strerror))
+        newer = best is None or isinstance(best.keyring, Refusal)
+        if best is not None and not isinstance(best.keyring, Refusal) and not isinstance(ring, Refusal):
+            newer = ring.number > best.keyring.number
+        if newer:
+            best = Found(ring, file)
+    assert best is not None  # noqa: S101 - there are two files
+    return best
+
+
+def faults(config: "Config", ring: "Keyring", now: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is wrong with a key-set for this station, and what will be within 90 days."""
+    from agent.keyrings import expiries
+    from agent.policy import Place, powers_here
+    from protocols.alert import ClockReading, Level, Permission
+    from protocols.keyring import fingerprint
+
+    for key, left in expiries(ring, now):
+        facts = {"holder": key.holder, "days": max(0, left // DAY), "fingerprint": fingerprint(key.public)}
+        yield ("trust.expires" if left > 0 else "trust.expired"), facts
+    clock = ClockReading(now, now, trusted=True)
+    place = Place(tuple(int(code) for code in config.station.areas))
+    powers = powers_here([key.grant_at(clock) for key in ring.keys], Level.RED, place)
+    if config.actuators and sum(Permission.SIREN in may for may in powers.values()) < SIREN_HOLDERS:
+        yield "trust.no_siren", {}
+
+
+def roots_fingerprint(config: "Config") -> str:
+    from agent.trust import roots_of
+    from protocols.keyring import fingerprint
+
+    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
+    return fingerprint(*roots_of(config.warnings.roots))
+
+
+def _config(options: argparse.Namespace) -> "Config | None":
+    """With its [warnings]; the key-set may be missing still, and is then to be added."""
+    config = load_or_say(options.config, as_json=options.json, forgive=("trust.unreadable", "trust.keyset"))
+    if config is not None and config.warnings is None:
+        complain("trust.none")
+        return None
+    return config
+
+
+def _judged(config: "Config", data: bytes, before: "Keyring | Refusal") -> "Keyring | Refusal":
+    from agent.trust import roots_of
+    from protocols.alert import Refusal
+    from protocols.keyring import open_keyset
+
+    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
+    last = 0 if isinstance(before, Refusal) else before.number
+    return open_keyset(data, roots_of(config.warnings.roots), last)
+
+
+def _facts(config: "Config", found: Found) -> dict[str, Any]:
+    from protocols.alert import Refusal
+
+    head = {"roots": roots_fingerprint(config), "file": str(found.file)}
+    if isinstance(found.keyring, Refusal):
+        return head | {"error": found.keyring.reason, "detail": found.keyring.detail}
+    ring = found.keyring
+    holders = [{"holder": holder.name, "issuers": list(holder.issuers)} for holder in ring.holders]
+    keys = [_key(key) for key in ring.keys]
+    return head | {"number": ring.number, "issued": _date(ring.issued), "holders": holders, "keys": keys}
+
+
+def _key(key: "Key") -> dict[str, str]:
+    from protocols.alert import Permission
+    from protocols.area import code_text
+    from protocols.keyring import fingerprint
+
+    may = [str(one.name).lower() for one in Permission if one and one in key.permissions]
+    return {
+        "holder": key.holder,
+        "may": ", ".join(may),
+        "areas": ", ".join(code_text(area) for area in key.areas),
+        "level": key.level.name.lower(),
+        "since": _date(key.not_before),
+        "until": _date(key.not_after),
+        "fingerprint": fingerprint(key.public),
+    }
+
+
+def _date(unix: int) -> str:
+    try:
+        return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return f"@{unix}"

@@ -1,0 +1,125 @@
+"""The steps of `fengsui warn` that put a signature under an alert: the real thing, the drill, the second holder, the end."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from agent.cli.common import complain, print_json
+from agent.issue import WORDS, after, areas_of, draft, load_keys, read_sealed
+from agent.say import say
+from protocols.alert import ActionCode, Alert, MsgType, Status
+from protocols.errors import LocalError, ProtocolError
+from protocols.seal import carry, seal
+from protocols.seal import countersign as join
+from protocols.seal_json import decode_sealed
+
+WRONG = (ProtocolError, ValueError, OSError)
+LARGEST = 1 << 16  # bytes of a sealed alert with its text
+
+
+def sign(options: argparse.Namespace) -> int:
+    return _finish(options, lambda: _real(options))
+
+
+def exercise(options: argparse.Namespace) -> int:
+    """Whatever its source says of itself: nothing that this step seals is more than a drill."""
+
+    def make() -> bytes:
+        alert, text = _drafted(options, Status.EXERCISE)
+        return _sealed(options, replace(alert, status=Status.EXERCISE), text)
+
+    return _finish(options, make)
+
+
+def countersign(options: argparse.Namespace) -> int:
+    """Shown before it is signed: the second holder answers for what it says."""
+
+    def make() -> bytes:
+        data = read(options.file)
+        print_json(decode_sealed(data))
+        (key,) = load_keys([options.key])
+        confirm(read_sealed(data), options.typed)
+        return join(data, key)
+
+    return _finish(options, make, quiet=True)
+
+
+def cancel(options: argparse.Namespace) -> int:
+    return _finish(options, lambda: _after(options, MsgType.CANCEL))
+
+
+def allclear(options: argparse.Namespace) -> int:
+    return _finish(options, lambda: _after(options, MsgType.UPDATE))
+
+
+def confirm(alert: Alert, typed: str | None) -> None:
+    """A real alert goes on only when the code of one of its areas was typed; LocalError otherwise. What ends one is not
+    asked for.
+    """
+    ends = alert.msg_type is MsgType.CANCEL or alert.action is ActionCode.ALL_CLEAR
+    if alert.status is not Status.ACTUAL or ends:
+        return
+    areas = areas_of(alert)
+    if typed is None and sys.stdin.isatty():
+        level, action = alert.level.name.lower(), alert.action.name.lower()
+        typed = input(say("warn.typed_name", event=alert.event, level=level, action=action, area=", ".join(areas)))
+    if typed is None or typed.strip() not in areas:
+        raise LocalError("not-typed", say("warn.not_typed"))
+
+
+def read(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(LARGEST)
+
+
+def _real(options: argparse.Namespace) -> bytes:
+    alert, text = _drafted(options, Status.TEST if options.test else Status.ACTUAL)
+    if alert.status is Status.EXERCISE:
+        raise LocalError("exercise", say("warn.an_exercise"))
+    if options.test:
+        alert = replace(alert, status=Status.TEST)
+    confirm(alert, options.typed)
+    return _sealed(options, alert, text)
+
+
+def _drafted(options: argparse.Namespace, status: Status) -> tuple[Alert, str]:
+    given = {name: value for name, value in vars(options).items() if name in WORDS and value is not None}
+    return draft(options.source, given, int(time.time()), status)
+
+
+def _sealed(options: argparse.Namespace, alert: Alert, text: str) -> bytes:
+    """Open for a second holder, unless every byte counts."""
+    return carry(seal(alert, load_keys(options.key), several=not options.compact), text)
+
+
+def _after(options: argparse.Namespace, what: MsgType) -> bytes:
+    original = read_sealed(read(options.file))
+    issuer = original.issuer if options.issuer is None else options.issuer
+    alert = after(original, what, options.text, issuer=issuer, last=options.last, now=int(time.time()))
+    return carry(seal(alert, load_keys(options.key), several=True), options.text)
+
+
+def _finish(options: argparse.Namespace, make: Callable[[], bytes], *, quiet: bool = False) -> int:
+    """Write what was made, or say why there is nothing."""
+    try:
+        data = make()
+        if options.out is not None:
+            options.out.write_bytes(data)
+    except WRONG as wrong:
+        complain("warn.alert", why=_why(wrong))
+        return 2
+    if options.out is None:
+        print(data.hex())
+    elif not quiet:
+        print_json(decode_sealed(data) | {"file": str(options.out), "bytes": len(data)})
+    return 0
+
+
+def _why(wrong: Exception) -> str:
+    """Some refusals have a sentence that says what to do."""
+    advice = {"not-open": "warn.not_open", "signed-before": "warn.signed_before", "signers": "warn.full"}
+    known = isinstance(wrong, LocalError) and wrong.reason in advice
+    return f"{wrong} ({say(advice[wrong.reason])})" if known and isinstance(wrong, LocalError) else str(wrong)
