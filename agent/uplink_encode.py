@@ -8,17 +8,18 @@ from protocols import event, senml
 from protocols.envelope import CONTENT_TYPES
 from protocols.record import Key, encode_packed
 from protocols.senml import Wall
+from protocols.sheet import instants
 
 Encode = Callable[[Lane, Sequence[Block], int, str], tuple[bytes, str]]
 """`encode(lane, blocks, floor, kind)` → payload and content type; the blocks follow each other without a gap."""
 
-# Numbers a block has on average, up to which packed bodies are joined before they go. Live telemetry comes as blocks of one,
-# each with its own table of names: ten of them are 2,400 bytes, joined 290. What the buffer has merged gains little.
+# Instants in a packed body up to which it is joined with its neighbours before it goes. Live telemetry comes as bodies of
+# one, each with its own table of names: ten of them are 2,400 bytes, joined 290. What the buffer has merged gains little.
 SPARSE = 8
 
 
 def _packed(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
-    if len(bodies) > 1 and key.last - key.first < SPARSE * len(bodies):
+    if len(bodies) > 1 and instants(bodies[0]) <= SPARSE:
         joined = merge(bodies)
         bodies = bodies if joined is None else [joined]
     return encode_packed(key, bodies, wall, floor=floor, kind=kind)

@@ -85,6 +85,20 @@ def _bytes(tail: str) -> bytes:
     return (int(tail, 2) << 8 * size - len(tail)).to_bytes(size) if tail else b""
 
 
+def instants(body: bytes) -> int:
+    """How many rows a body says it has, from its head alone; 0 for what is not ours or ends before that."""
+    reader = Reader(body)
+    try:
+        if reader.byte() != VERSION:
+            return 0
+        reader.take(BOOT_BYTES)
+        reader.take(reader.varint())
+        reader.varint()
+        return reader.varint()
+    except RemoteError:
+        return 0
+
+
 def lay_open(body: bytes) -> Sheet:
     """Every part of a body; RemoteError for anything but a whole body of this version."""
     if len(body) > MAX_BODY:

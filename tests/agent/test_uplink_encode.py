@@ -5,6 +5,7 @@ import pytest
 from agent.uplink_encode import SPARSE, encoder
 from buffer.model import Block, Lane
 from protocols import columns, record
+from protocols.sheet import instants
 from tests.support.surfrad import BOOT, minutes
 
 LOG = "00000000000000aa"
@@ -47,4 +48,5 @@ def test_what_the_buffer_has_merged_is_not_merged_again(monkeypatch):
     blocks = [Block(LOG, Lane.TELEMETRY, 1, 60, whole), Block(LOG, Lane.TELEMETRY, 61, 120, whole)]
     monkeypatch.setattr("agent.uplink_encode.merge", lambda _bodies: pytest.fail("merged"))
     told("packed", blocks)
-    assert SPARSE < 60
+    assert SPARSE < instants(whole) == 60
+    assert instants(b"") == instants(b"\x02" + whole[1:]) == instants(whole[:5]) == 0
