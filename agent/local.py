@@ -99,9 +99,8 @@ class LocalAlarms:
             await self._relive(readings)
         waiting, self._queued = self._queued or (), None
         for rule in self.rules:
-            rule.state.active = self._stands(rule)
-            rule.state.blind_told = False
-        _feed(self.tracks, waiting)
+            rule.restart(self._now(), active=self._stands(rule))
+        self._judge(list(waiting))
         self._look(self.rules, self._now())
 
     async def _relive(self, readings: Sequence[Reading]) -> None:
@@ -128,7 +127,10 @@ class LocalAlarms:
     def _judge(self, readings: Sequence[Reading]) -> None:
         _feed(self.tracks, readings)
         touched = {one.series for one in readings}
-        self._look([rule for rule in self.rules if touched.intersection(rule.series)], max(one.at for one in readings))
+        for rule in self.rules:
+            rule.state.unseen -= {one.series for one in readings if _counts(one) and one.quality & 0xF == Flag.GOOD}
+        latest = max((one.at for one in readings), default=0)
+        self._look([rule for rule in self.rules if touched.intersection(rule.series)], latest)
 
     def _look(self, rules: Iterable[Rule], at: int) -> None:
         if self._queued is not None:
@@ -169,11 +171,13 @@ def _feed(tracks: Tracks, readings: Iterable[Reading]) -> None:
     """Good readings to both, suspect ones to the usable; anything else is as if it had not come, and so is what is
     played back from a capture.
     """
-    for series, at, value, _unit, quality in readings:
-        if quality >> 4 & Reason.SIMULATED:
+    for reading in readings:
+        if not _counts(reading):
             continue
-        flag = quality & 0xF
-        if flag == Flag.GOOD:
-            tracks.good[series].add(at, value)
-        if flag in (Flag.GOOD, Flag.SUSPECT):
-            tracks.usable[series].add(at, value)
+        tracks.usable[reading.series].add(reading.at, reading.value)
+        if reading.quality & 0xF == Flag.GOOD:
+            tracks.good[reading.series].add(reading.at, reading.value)
+
+
+def _counts(reading: Reading) -> bool:
+    return reading.quality & 0xF in (Flag.GOOD, Flag.SUSPECT) and not reading.quality >> 4 & Reason.SIMULATED

@@ -84,6 +84,8 @@ class State:
     blind_since: int | None = None
     blind_told: bool = False
     renewed: int = 0
+    unseen: set[str] = field(default_factory=set)  # series without a reading since the restart
+    unseen_until: int = 0
     found: Found = field(default_factory=lambda: Found(None))
 
 
@@ -137,6 +139,12 @@ class Rule:
         if not state.active:
             return self._rise(now) or seen
         return self._end(now, good) or self._stand(now, before) or seen
+
+    def restart(self, now: int, *, active: bool) -> None:
+        """Nothing that was read before a restart ends an alarm that stands: what came last may not have been stored."""
+        state = self.state
+        state.active, state.blind_told = active, False
+        state.unseen, state.unseen_until = set(self.series), now + self.patience
 
     def worth_reliving(self, at: int, looked: int, now: int) -> bool:
         """After a restart: does a moment of the past still count for the hold, and is it far enough from the last?"""
@@ -196,7 +204,8 @@ class Rule:
         if state.blind_since is not None and now - state.blind_since >= LONGEST_BLIND:
             state.active = False
             return Turn.GIVEN_UP
-        if state.found.truth or not truth(self.over, good):
+        looked_away = bool(state.unseen) and now < state.unseen_until
+        if state.found.truth or looked_away or not truth(self.over, good):
             state.over_since = None
             return None
         state.over_since = now if state.over_since is None else state.over_since

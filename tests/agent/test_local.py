@@ -276,3 +276,28 @@ def test_a_restart_remembers_the_rain_the_hold_and_the_alarm():
                 task.cancel()
 
     run(main())
+
+
+def test_what_was_read_before_a_restart_ends_nothing():
+    """The last readings before a kill may not have been stored: an older, lower one is no reason to be silent."""
+
+    async def main():
+        async with Station() as station:
+            low = [Reading("river.stage", round(station.now() * 1000), 27.0, "m", 1)]
+
+            async def past(_series, _since):
+                return Recalled(low, untimed=False)
+
+            async with field(rule(STAGE), station=station) as site:
+                site.read(river_stage=28.0)
+                await asyncio.sleep(10)
+            async with field(rule(STAGE), station=station, past=past) as site:
+                task = asyncio.create_task(site.alarms.run())
+                await asyncio.sleep(60)
+                assert station.shown
+                site.read(river_stage=27.0)
+                await asyncio.sleep(10)
+                assert not station.shown
+                task.cancel()
+
+    run(main())
