@@ -37,7 +37,7 @@ class Path(Protocol):
 
 
 class Tap:
-    """Hands every acknowledgement on, and lets one listener hear it too."""
+    """Hands every acknowledgement on to be signed and kept, and lets one listener hear it too."""
 
     def __init__(self, record: Record) -> None:
         self._record = record

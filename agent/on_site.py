@@ -40,12 +40,12 @@ class OnSite:
         actuators: Sequence[Actuator],
         tap: Tap,
     ) -> None:
-        self._config, self._recorder, self._alerting = config, recorder, alerting
+        self._config, self._recorder, self._alerting, self._tap = config, recorder, alerting, tap
         self._buffer, self._clock = recorder.buffer, recorder.clock
         self.alarms = LocalAlarms(
             [Rule(one) for one in config.rules],
             sensors={series: source.name for source in sources for series in source.series},
-            record=recorder.event,
+            record=tap,
             path=alerting,
             now=self._clock.now,
             past=self._past,
@@ -96,7 +96,8 @@ class OnSite:
             return
         if push is Push.NOTHING:
             return
-        self._recorder.event(f"button.{push}", {"button": button.name, "does": button.does})
+        kind = "button.pressed" if push is Push.PRESSED else "button.held"
+        self._recorder.event(kind, {"button": button.name, "does": button.does})
         if button.does == "acknowledge" and push is Push.PRESSED and self._contacts is not None:
             self._contacts.acknowledge(button.name)
         if button.does == "start" and push is Push.HELD and self._alerting is not None:
@@ -107,7 +108,7 @@ class OnSite:
         alarm = button.alarm()
         if alerting.stands(alarm.identity):
             alerting.end(alarm.identity)
-        self._recorder.event("alarm.by_hand", {"alert": alarm.identity.hex(), "button": button.name}, Lane.ALARM)
+        self._tap("alarm.by_hand", {"alert": alarm.identity.hex(), "button": button.name}, Lane.ALARM)
         alerting.local(alarm)
 
     def _make_contacts(self) -> Contacts | None:
@@ -115,7 +116,7 @@ class OnSite:
             return None
         made = Contacts(
             self._config.contacts,
-            record=self._recorder.event,
+            record=self._tap,
             keep=lambda value: self._buffer.set_meta(contacts.KEPT, value),
             saved=self._buffer.meta(contacts.KEPT),
             now=time.monotonic,
@@ -133,7 +134,7 @@ class OnSite:
             saved=self._buffer.meta(inhibit.KEPT),
             keep=lambda value: self._buffer.set_meta(inhibit.KEPT, value),
             mute=self._alerting.mute,
-            record=self._recorder.event,
+            record=self._tap,
         )
 
     async def _self_test(self) -> None:
