@@ -59,6 +59,10 @@ def in_force(config: "Config") -> dict[str, Any]:
         facts["warnings"] = _plain(config.warnings)
     facts["route"] = [_plain(route) for route in config.routes]
     facts["bus"] = [_plain(bus) for bus in config.buses]
+    facts["rule"] = [_plain(rule) for rule in config.rules]
+    facts["button"] = [_plain(button) for button in config.buttons]
+    if config.contacts:
+        facts["contacts"] = _plain(config.contacts)
     for table, made in (("sensor", config.sensors), ("actuator", config.actuators)):
         facts[table] = [{"driver": one.driver} | _plain(one.config) for one in made]
     return facts
