@@ -80,8 +80,9 @@ def advice(config: "Config") -> "list[Finding]":
 
 
 def _plain(table: Any) -> dict[str, Any]:
-    """Durations are seconds and sizes bytes."""
-    from msgspec.structs import asdict
+    """By the names of the file; durations are seconds and sizes bytes."""
+    from msgspec.structs import fields
 
     kinds = {Duration: float, Size: int}
-    return {name: kinds[type(value)](value) if type(value) in kinds else value for name, value in asdict(table).items()}
+    values = {field.encode_name: getattr(table, field.name) for field in fields(table)}
+    return {name: kinds[type(value)](value) if type(value) in kinds else value for name, value in values.items()}
