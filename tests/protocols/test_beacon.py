@@ -130,3 +130,8 @@ values = st.recursive(
 def test_a_signed_payload_of_any_shape_is_read_or_refused(fields):
     payload = canonical.encode([1, "beacon", *fields[2:]])
     assert isinstance(verify(cose.encode(payload, [private("county")]), keyring(), clock()), VerifiedBeacon | Refusal)
+
+
+def test_the_document_shows_the_first_vector():
+    page = (Path(__file__).parents[2] / "docs" / "platform" / "seal.md").read_text("utf-8")
+    assert f"```\n{VECTORS['believed'][0]['data']}\n```" in page

@@ -121,3 +121,11 @@ def test_a_number_is_read_back_as_it_was(value):
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.floats() | st.none(), max_size=5))
 def test_whatever_a_station_sends_is_judged(message):
     assert not verifies(message, PUBLIC)
+
+
+def test_the_document_shows_the_first_vector():
+    page = (Path(__file__).parents[2] / "docs" / "platform" / "acknowledgements.md").read_text("utf-8")
+    vector = VECTORS["events"][0]
+    assert f"```\n{vector['signed']}\n```" in page
+    assert vector["event"]["signature"] in page
+    assert VECTORS["public"] in page
