@@ -165,8 +165,13 @@ class Clock:
 
     def _fresh(self, *, trusted: bool) -> Anchor:
         wall = self._wall_ms()
-        best = wall if self.floor <= wall <= LAST_TIME * 1000 else self.floor
+        best = wall if self.floor <= wall <= LAST_TIME * 1000 else self._carried()
         return Anchor(self.boot.hex(), self.now(), best, 1000, trusted)
+
+    def _carried(self) -> int:
+        """The wall as boot time carries it on from this boot's anchor: an impossible clock moves nothing back."""
+        old = self._anchors.get(self._mine)
+        return self.floor if old is None else max(self.floor, old.wall + self.now() - old.at)
 
     def _load(self, saved: bytes) -> None:
         try:

@@ -22,7 +22,7 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.broker
 
-TODAY = BUILD_TIME + 30 * 86_400  # Unix s
+TODAY = max(BUILD_TIME + 30 * 86_400, int(time.time()))  # Unix s; not before the key-set that the site makes
 WRONG = {"1970": 0.0, "2059": 2_840_000_000.0}  # Unix s
 
 
