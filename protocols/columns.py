@@ -47,10 +47,16 @@ def merge(bodies: Sequence[bytes]) -> bytes | None:
     """One body with the numbers of all, in order; None where they are not of one boot, not ours, or together too long."""
     if not bodies or len({body[: 1 + BOOT_BYTES] for body in bodies}) != 1:
         return None
+    numbers: list[list[Reading]] = []
+    readings = 0
     try:
-        opened = [unpack(body) for body in bodies]
-        numbers = [readings for rows in opened for readings in rows.numbers]
-        return _pack(opened[0].boot, numbers) if sum(map(len, numbers)) <= MERGED_MOST else None
+        for body in bodies:
+            boot, its = unpack(body)
+            numbers += its
+            readings += sum(map(len, its))
+            if readings > MERGED_MOST:  # found out early: a reading unpacked takes a hundred times its room
+                return None
+        return _pack(boot, numbers)
     except ProtocolError:
         return None
 
