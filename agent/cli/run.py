@@ -5,6 +5,10 @@ from typing import Any
 
 from agent.cli.common import complain, load_or_say, with_config
 
+# What `check` names and a start lives with: an adapter that died must not keep the siren deaf, nor a damaged key-set keep
+# the readings back. The station reports each by itself (`bus.down`, `keyring.refused`) and mends when they are back.
+BEARABLE = ("port.missing", "trust.unreadable", "trust.keyset")
+
 
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
@@ -28,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    config = load_or_say(options.config)
+    config = load_or_say(options.config, forgive=BEARABLE)
     if config is None:
         return 2
     from agent.station import main

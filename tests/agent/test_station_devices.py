@@ -211,3 +211,18 @@ def test_a_line_that_never_stops_talking_costs_nobody_else_anything(tmp_path, br
                 assert {one["series"] for one in site.platform.readings} == {"river.stage"}
 
     asyncio.run(story())
+
+
+def test_a_port_that_is_gone_at_the_start_keeps_nothing_else_back(tmp_path, broker):
+    """`check` refuses it; the agent runs, says which bus is down, and goes on with the rest."""
+
+    async def story():
+        async with station(tmp_path, broker.port) as site:
+            site.bus("gone", f"serial://{tmp_path}/no-such-port")
+            site.sensor("gone", "gone", prefix="gone")
+            site.write()
+            await site.up()
+            await site.delivers(5)
+            await until(lambda: any(event["type"] == "bus.down" for event in site.platform.events), WITHIN)
+
+    asyncio.run(story())
