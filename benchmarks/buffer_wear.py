@@ -21,7 +21,8 @@ SETTLES = 15.0  # seconds until a started agent is at rest
 SERIES = 20
 MERGED_BYTES = 620  # what sixty instants of these series pack into
 BOOT = bytes(8)
-SMALL = Options(max_bytes=4 << 20)  # small, so that trimming is on from the first minute
+SMALL = Options(max_bytes=4 << 20, alarm_quota=1 << 20)  # small, so that trimming is on from the first minute
+TABLE = '\n[buffer]\nmax_size = "4MiB"\nalarm_quota = "1MiB"'
 ROUTES = (RouteSpec("county"),)
 
 
@@ -36,7 +37,7 @@ def wear() -> Mapping[str, float]:
 
 async def _wear() -> Mapping[str, float]:
     """The agent as it is shipped, at a device and a broker, with a buffer that is full of history."""
-    async with scene(extra=f'\n[buffer]\nmax_size = "{SMALL.max_bytes >> 20}MiB"') as station:
+    async with scene(extra=TABLE) as station:
         await asyncio.to_thread(fill, station.agent.database, random.Random(2))
         await station.agent.start()
         await until(lambda: _committed(station) > 0, 10)

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import json
 import shutil
 import subprocess
@@ -141,6 +142,7 @@ def platform(directory: Path, host: str = "127.0.0.1", prefix: Sequence[str] = (
 
 @contextmanager
 def running(uplink: Uplink, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    gc.freeze()  # as the station does when it is up
     task = loop.create_task(uplink.run())
     try:
         yield
