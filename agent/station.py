@@ -30,6 +30,7 @@ from agent.trust_path import open_trust
 from agent.trusting import Trusting
 from agent.warning_path import open_warning_path
 from agent.watchdog import Watchdog
+from buffer.faults import Refused
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from drivers.api import Actuator, Report
@@ -133,11 +134,10 @@ class Station:
         """No more readings; what was taken goes to disk, and up as far as links that are up can carry it soon."""
         self.recorder.close()
         deadline = self.loop.time() + FAREWELL
-        with contextlib.suppress(
-            Exception
-        ):  # a disk that refuses: the buffer says so, and the end must come all the same
+        # A disk that refuses has been reported by the buffer; the end must come all the same.
+        with contextlib.suppress(Refused, RuntimeError, TimeoutError):
             await asyncio.wait_for(asyncio.wrap_future(self.buffer.flush()), FAREWELL)
-        while self.loop.time() < deadline and any(up.hand_over() for up in self.uplinks):
+        while self.loop.time() < deadline and any(up.hand_over() for up in self.uplinks):  # noqa: ASYNC110 - two links settle it
             await asyncio.sleep(READY_LOOKS)
 
     async def _open_door(self, stack: contextlib.AsyncExitStack, door: Control) -> None:
@@ -147,7 +147,7 @@ class Station:
         try:
             await stack.enter_async_context(door)
         except OSError as wrong:
-            log.error("%s", say("control.unavailable", socket=door.path, why=wrong))
+            log.warning("%s", say("control.unavailable", socket=door.path, why=wrong))
             self.recorder.event("control.unavailable", {"socket": str(door.path), "why": str(wrong)})
 
     def _start(self, house: Supervisor) -> None:
