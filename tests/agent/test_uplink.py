@@ -329,7 +329,12 @@ def test_what_a_kept_session_owes_comes_with_connack_and_is_acknowledged(tmp_pat
         try:
             async with FakeBroker(owed=owed) as broker:
                 uplink = make(
-                    buffer, f"mqtt://127.0.0.1:{broker.port}", reports, directory=tmp_path, on_warning=judge, areas=["33"]
+                    buffer,
+                    f"mqtt://127.0.0.1:{broker.port}",
+                    reports,
+                    directory=tmp_path,
+                    on_warning=judge,
+                    areas=["33"],
                 )
                 async with running(uplink):
                     await until(lambda: len(broker.acknowledged) >= 3)
