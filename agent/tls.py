@@ -24,7 +24,7 @@ class SecretError(ValueError):
     """A credentials or key file that must not be used. `code` as `route.check` names it."""
 
     def __init__(self, code: str, path: Path) -> None:
-        self.code = code
+        self.code, self.path = code, path
         super().__init__(f"{code}: {path}")
 
 
