@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VERSION = 1
 KIND = "beacon"  # no alert and no key-set says it: a signature over the one can never be taken for one over another
 MOST_ACTIVE = 32  # of the alerts in force, those that matter most; a province has had 40 on one bad night
-MAX_PAYLOAD = 640  # bytes: 32 alerts of 18 bytes and the head; 20 with none in force
+MAX_PAYLOAD = 640  # bytes: 32 alerts of 16 bytes and the head; 17 to 22 with none in force
 AHEAD = 900  # seconds a beacon may be ahead of a trusted clock: what an unattended issuer's clock may be wrong
 
 
