@@ -40,7 +40,7 @@ class Beacon:
     active: tuple[tuple[int, int], ...] = ()
 
 
-_PROOF: Final = object()
+_CHECKED: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class VerifiedBeacon:
     proof: InitVar[object]
 
     def __post_init__(self, proof: object) -> None:
-        if proof is not _PROOF:
+        if proof is not _CHECKED:
             raise TypeError("a VerifiedBeacon is made by protocols.beacon.verify and nowhere else")
 
 
@@ -91,7 +91,7 @@ def verify(data: bytes, keyring: Keyring, clock: ClockReading) -> VerifiedBeacon
     key = _signer(envelope, owner, keyring, clock)
     if key is None:
         return Refusal("beacon-bad-signature", f"issuer {beacon.issuer}")
-    return VerifiedBeacon(beacon, owner, key.not_before <= beacon.time < key.not_after, proof=_PROOF)
+    return VerifiedBeacon(beacon, owner, key.not_before <= beacon.time < key.not_after, proof=_CHECKED)
 
 
 def decode(payload: bytes) -> Beacon:
