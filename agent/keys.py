@@ -4,23 +4,25 @@ and never prints or logs a key.
 A file holds a PKCS #8 PEM, or the 32 raw bytes as 64 hexadecimal digits.
 """
 
+import base64
 import os
 import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from protocols.errors import LocalError
 
 MAX_FILE = 4096  # bytes; a PEM of this kind has 119
 RAW_DIGITS = 64
+PKCS8 = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410 §7: everything before the 32 bytes
+BEGIN, END = b"-----BEGIN PRIVATE KEY-----", b"-----END PRIVATE KEY-----"
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:
     """A new key in a new file that only its owner can read. FileExistsError: a key is never overwritten."""
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem = _pem(key.private_bytes_raw())
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(pem)
@@ -56,13 +58,7 @@ def _check_private(facts: os.stat_result, path: Path) -> None:
 
 def _parse(data: bytes, path: Path) -> Ed25519PrivateKey:
     if len(data) <= MAX_FILE and b"-----BEGIN" in data:
-        try:
-            key = load_pem_private_key(data, password=None)
-        except (ValueError, TypeError) as error:
-            raise LocalError("key-format", f"{path} is not an unencrypted PKCS #8 PEM") from error
-        if isinstance(key, Ed25519PrivateKey):
-            return key
-        raise LocalError("key-format", f"{path} is another kind of key than Ed25519")
+        return Ed25519PrivateKey.from_private_bytes(_seed(data, path))
     digits = data.strip()
     try:
         if len(digits) == RAW_DIGITS:
@@ -70,3 +66,23 @@ def _parse(data: bytes, path: Path) -> Ed25519PrivateKey:
     except ValueError:
         pass  # said below, without the content
     raise LocalError("key-format", f"{path} is neither a PEM nor {RAW_DIGITS} hexadecimal digits")
+
+
+def _pem(seed: bytes) -> bytes:
+    """PKCS #8 of an Ed25519 key (RFC 8410 §7) in PEM."""
+    return BEGIN + b"\n" + base64.b64encode(PKCS8 + seed) + b"\n" + END + b"\n"
+
+
+def _seed(pem: bytes, path: Path) -> bytes:
+    """The 32 bytes in a PEM as `_pem` writes it. Read by hand, because the library that reads every kind of key costs a
+    station more than a megabyte.
+    """
+    before, begin, rest = pem.partition(BEGIN)
+    body, end, after = rest.partition(END)
+    try:
+        der = base64.b64decode(b"".join(body.split()), validate=True)
+    except ValueError:
+        der = b""
+    if not (begin and end) or before.strip() or after.strip() or der[:16] != PKCS8 or len(der) != len(PKCS8) + 32:
+        raise LocalError("key-format", f"{path} is not the unencrypted PKCS #8 PEM of an Ed25519 key; another kind of key is of no use here")
+    return der[len(PKCS8) :]
