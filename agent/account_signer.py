@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from drivers.within import within
+
 PATIENCE = 60.0  # seconds; a slow board loads the library in three
 
 
@@ -30,7 +32,7 @@ async def sign(key: Path, payloads: Sequence[bytes]) -> Signed:
         cwd=Path(__file__).parent.parent,
     )  # fmt: skip
     try:
-        said, why = await asyncio.wait_for(
+        said, why = await within(
             child.communicate(b"".join(payload.hex().encode() + b"\n" for payload in payloads)), PATIENCE
         )
     except (TimeoutError, asyncio.CancelledError):

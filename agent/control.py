@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from drivers.within import within
+
 log = logging.getLogger(__name__)
 
 Verb = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -83,7 +85,7 @@ class Control:
             return {"error": "control.unknown", "known": sorted(self.verbs)}
         log.info("control: %s asks %s", who, request["do"])
         try:
-            return await asyncio.wait_for(verb(request), PATIENCE)
+            return await within(verb(request), PATIENCE)
         except TimeoutError:
             return {"error": "control.timeout"}
         except Exception as wrong:

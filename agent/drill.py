@@ -14,6 +14,7 @@ from agent.orders import Decision, Order
 from agent.rules import ActionName, LevelName
 from buffer.model import Lane
 from drivers.api import Actuator, Outcome, Verdict
+from drivers.within import within
 from protocols.alert import ActionCode, Level, Local, displayable
 
 LEAST, MOST = 5, 300  # seconds of a drill
@@ -99,7 +100,7 @@ class Drill:
         if len(self._steps) <= after and not self._result:
             self._more.clear()
             try:
-                await asyncio.wait_for(self._more.wait(), PATIENCE)
+                await within(self._more.wait(), PATIENCE)
             except TimeoutError:
                 return {"steps": [], "result": {}}
         return {"steps": self._steps[after:], "result": self._result if len(self._steps) >= after else {}}
@@ -135,7 +136,7 @@ class Drill:
         while self._speaking() and asyncio.get_running_loop().time() < deadline:
             self._more.clear()
             try:
-                await asyncio.wait_for(self._more.wait(), 1.0)
+                await within(self._more.wait(), 1.0)
             except TimeoutError:
                 continue
         self._result = self._judged()

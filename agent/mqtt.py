@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from agent.mqtt_connection import TICK, Connection
 from agent.mqtt_words import Flight, Granted, LinkDown, Options, Receive, Will, accepting
 from drivers.api import Report
+from drivers.within import within
 
 __all__ = ["Backoff", "Connection", "Flight", "Granted", "Link", "LinkDown", "Options", "Will", "accepting"]
 
@@ -197,13 +198,13 @@ class Link:
             will = self._will(self.session)
             with contextlib.suppress(LinkDown, TimeoutError):
                 flight = connection.publish(will.topic, will.payload, retain=True)
-                await asyncio.wait_for(flight.done, FAREWELL)
+                await within(flight.done, FAREWELL)
         await connection.close()
 
     async def _pause(self, seconds: float) -> None:
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            await within(self._wake.wait(), seconds)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -35,6 +35,7 @@ from agent.mqtt_words import (
     slug,
 )
 from agent.tls import credentials
+from drivers.within import within
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -79,7 +80,7 @@ class Connection:
         try:
             await in_thread(self._connect)
             self._attach()
-            await asyncio.wait_for(self._connack, CONNECT_TIMEOUT)
+            await within(self._connack, CONNECT_TIMEOUT)
         except BaseException as error:
             down = as_link_down(error)
             self.drop(down.reason, down.detail)
@@ -111,7 +112,7 @@ class Connection:
         answer: asyncio.Future[list[int]] = self._loop.create_future()
         self._subscribing[mid] = answer
         try:
-            codes = await asyncio.wait_for(answer, self.options.patience)
+            codes = await within(answer, self.options.patience)
         except TimeoutError:
             self.drop("no-suback")
             raise LinkDown("no-suback") from None

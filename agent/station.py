@@ -34,6 +34,7 @@ from buffer.faults import Refused
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from drivers.api import Actuator, Report
+from drivers.within import within
 
 if TYPE_CHECKING:
     from agent.commands import Commands
@@ -136,7 +137,7 @@ class Station:
         deadline = self.loop.time() + FAREWELL
         # A disk that refuses has been reported by the buffer; the end must come all the same.
         with contextlib.suppress(Refused, RuntimeError, TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(self.buffer.flush()), FAREWELL)
+            await within(asyncio.wrap_future(self.buffer.flush()), FAREWELL)
         while self.loop.time() < deadline and any(up.hand_over() for up in self.uplinks):  # noqa: ASYNC110 - two links settle it
             await asyncio.sleep(READY_LOOKS)
 

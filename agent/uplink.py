@@ -21,6 +21,7 @@ from agent.uplink_encode import Encode
 from agent.uplink_send import Counts, Cut, Pause, Sender, Store, Terms
 from buffer.model import Lane
 from drivers.api import Report
+from drivers.within import within
 from protocols import envelope
 from protocols.alert import ClockReading
 
@@ -168,7 +169,7 @@ class Uplink:
                 self._status_wanted.clear()
                 connection.publish(self._status_topic, self._status(self.urgent.session), retain=True)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._status_wanted.wait(), self.route.status_interval)
+                    await within(self._status_wanted.wait(), self.route.status_interval)
 
     def _terms(self, link: str, lanes: tuple[Lane, ...]) -> Terms:
         route = self.route

@@ -18,6 +18,7 @@ from drivers.actuators.turn import Over, Started, Turn
 from drivers.api import Action, Actuator, Context, Factory, Outcome, Problem, Verdict
 from drivers.collect import collect
 from drivers.values import Duration
+from drivers.within import within
 
 PATIENCE = 1.5  # seconds for the relay to be seen closed; the voice begins after it in any case
 CONTINUOUS = "steady"  # the pattern of an amplifier: on
@@ -81,7 +82,7 @@ class Amplifier:
         """What was seen of the relay within its patience; then the amplifier's own time."""
         seen = None
         with contextlib.suppress(TimeoutError):
-            seen = await asyncio.wait_for(asyncio.shield(powered), PATIENCE)
+            seen = await within(asyncio.shield(powered), PATIENCE)
         await turn.rest(self._lead)
         return seen
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from drivers.api import Action, Outcome, Verdict
+from drivers.within import within
 
 Started = Callable[[Outcome], None]
 
@@ -34,7 +35,7 @@ class Turn:
     async def rest(self, seconds: float) -> None:
         """Wait, but not a moment longer than the turn lasts."""
         try:
-            await asyncio.wait_for(self._over.wait(), max(0.0, seconds))
+            await within(self._over.wait(), max(0.0, seconds))
         except TimeoutError:
             return
         raise Over
