@@ -84,5 +84,8 @@ def _seed(pem: bytes, path: Path) -> bytes:
     except ValueError:
         der = b""
     if not (begin and end) or before.strip() or after.strip() or der[:16] != PKCS8 or len(der) != len(PKCS8) + 32:
-        raise LocalError("key-format", f"{path} is not the unencrypted PKCS #8 PEM of an Ed25519 key; another kind of key is of no use here")
+        raise LocalError(
+            "key-format",
+            f"{path} is not the unencrypted PKCS #8 PEM of an Ed25519 key; another kind of key is of no use here",
+        )
     return der[len(PKCS8) :]
