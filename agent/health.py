@@ -1,6 +1,7 @@
 """How the station is, in one object: for the retained status topic, and for `fengsui status` on the spot."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from buffer.store import Buffer
 from drivers.api import Actuator, Source
 from protocols.event import iso
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")  # 4 KiB on most machines, 16 KiB on a Raspberry Pi 5
 LATE = 1.5  # periods after which the next status is late: one may be lost to a short break
 
 
@@ -44,8 +46,8 @@ def flash_bytes() -> int | None:
 
 def resident_bytes() -> int | None:
     try:
-        with open("/proc/self/statm", encoding="ascii") as line:  # noqa: PTH123
-            return int(line.read().split()[1]) * 4096
+        with open("/proc/self/statm", encoding="ascii") as line:  # noqa: PTH123 - read once a status
+            return int(line.read().split()[1]) * PAGE_BYTES
     except (OSError, ValueError, IndexError):
         return None
 

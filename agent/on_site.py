@@ -139,7 +139,7 @@ class OnSite:
 
     async def _self_test(self) -> None:
         assert self._alerting is not None  # noqa: S101 - started only with one
-        assert self._config.warnings is not None  # noqa: S101
+        assert self._config.warnings is not None  # noqa: S101 - as above
         await self_test(self._alerting, self._recorder.event, float(self._config.warnings.self_test))
 
     async def _past(self, series: Iterable[str], since: int) -> Recalled:

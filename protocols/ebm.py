@@ -107,7 +107,7 @@ def decode_ebm(data: bytes) -> dict[str, Any]:
     """For people and programs: a package, or a side-car."""
     root, _ = parse_loose(data)
     if root.name == "Signature":
-        from protocols.ebm_signature import decode_signature  # noqa: PLC0415
+        from protocols.ebm_signature import decode_signature  # noqa: PLC0415 - only a side-car needs it
 
         return decode_signature(root)
     package = _package(root)

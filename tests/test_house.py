@@ -68,7 +68,7 @@ def test_the_rules_find_what_they_are_for():
     assert MACHINE_PATH.search("open('" + "/tm" + "p/x')")
     assert MACHINE_PATH.search("see " + "/wo" + "rk/notes")
     assert not MACHINE_PATH.search("ExecStart=/opt/fengsui/current/bin/fengsui")
-    assert not MACHINE_PATH.search("{root}/warnings/{area}, fengsui/1/root/x")
+    assert not MACHINE_PATH.search("{root}/warnings/{area}, fengsui/1/" + "root/x")
     assert ABSENT_DOCUMENT.search("as DESIGN" + " §5 says")
 
 

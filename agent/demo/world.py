@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -132,7 +131,7 @@ async def open_world(directory: Path, rows: Sequence[Row]) -> AsyncIterator[Worl
         world = World(directory, broker, link, met, wind, sirens, board, Authority(), AgentProcess(directory))
         (directory / "keyset.cbor").write_bytes(world.authority.keyset())
         (directory / "station.toml").write_text(station_toml(world))
-        os.chmod(directory / "station.toml", 0o600)  # noqa: PTH101
+        (directory / "station.toml").chmod(0o600)
         try:
             yield world
         finally:
