@@ -3,9 +3,43 @@
 import asyncio
 import os
 import pty
+import tempfile
 import tty
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
+
+
+class Pty:
+    """Both ends of a pseudo-terminal under a name that nobody gets again.
+
+    The kernel hands the number of a closed terminal to the next who asks for one: whoever still looked for the old line
+    there would open a stranger's. So clients get a link, like those udev makes, that goes when the line goes.
+    """
+
+    def __init__(self) -> None:
+        self.fd, self._keep = pty.openpty()  # our end of the slave stays open: the line survives a client's close
+        tty.setraw(self._keep)
+        os.set_blocking(self.fd, False)
+        self._folder = Path(tempfile.mkdtemp(prefix="fengsui-line-"))
+        self.path = str(self._folder / "tty")
+        Path(self.path).symlink_to(os.ttyname(self._keep))
+
+    def close(self) -> None:
+        """The adapter is pulled; a second time does nothing."""
+        if self.fd >= 0:
+            Path(self.path).unlink()
+            self._folder.rmdir()
+            os.close(self.fd)
+            os.close(self._keep)
+            self.fd = -1
+
+    def write(self, data: bytes) -> None:
+        if self.fd >= 0:
+            try:
+                os.write(self.fd, data)
+            except BlockingIOError:  # nobody reads: a wire does not wait
+                return
 
 
 class PtyLine:
@@ -13,19 +47,19 @@ class PtyLine:
 
     def __init__(self, hear: Callable[[bytes], None], baud: int = 9600) -> None:
         self._hear, self._baud = hear, baud
-        self._fd = self._keep = -1
-        self.path = ""
+        self._pty: Pty | None = None
+
+    @property
+    def path(self) -> str:
+        return self._pty.path if self._pty else ""
 
     @property
     def url(self) -> str:
         return f"serial://{self.path}?baud={self._baud}"
 
     async def __aenter__(self) -> Self:
-        self._fd, self._keep = pty.openpty()  # our end of the slave stays open: the line survives a client's close
-        tty.setraw(self._keep)
-        self.path = os.ttyname(self._keep)
-        os.set_blocking(self._fd, False)
-        asyncio.get_running_loop().add_reader(self._fd, self._read)
+        self._pty = Pty()
+        asyncio.get_running_loop().add_reader(self._pty.fd, self._read)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -33,22 +67,19 @@ class PtyLine:
 
     def unplug(self) -> None:
         """The adapter is pulled."""
-        if self._fd >= 0:
-            asyncio.get_running_loop().remove_reader(self._fd)
-            os.close(self._fd)
-            os.close(self._keep)
-            self._fd = -1
+        if self._pty and self._pty.fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pty.fd)
+            self._pty.close()
 
     def write(self, data: bytes) -> None:
-        if self._fd >= 0:
-            try:
-                os.write(self._fd, data)
-            except BlockingIOError:  # nobody reads: a wire does not wait
-                return
+        if self._pty:
+            self._pty.write(data)
 
     def _read(self) -> None:
+        if self._pty is None:
+            return
         try:
-            data = os.read(self._fd, 4096)
+            data = os.read(self._pty.fd, 4096)
         except OSError:
             return
         self._hear(data)

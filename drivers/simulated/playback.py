@@ -1,15 +1,12 @@
 """Recordings behind registers and lines: a table of values as a Modbus device, a capture as an instrument that speaks."""
 
 import asyncio
-import contextlib
-import os
-import pty
 import time
-import tty
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from drivers.simulated.line import Pty
 from drivers.simulated.surfrad import Row
 from drivers.simulated.unit import Unit
 
@@ -54,34 +51,31 @@ class PtyPlayer:
     def __init__(self, capture: Path, rate: float = 960.0) -> None:
         self._lines = [line for line in capture.read_bytes().splitlines(keepends=True) if not line.startswith(b"#")]
         self._rate = rate
-        self._fd = self._keep = -1
-        self.path = ""
+        self._pty: Pty | None = None
+
+    @property
+    def path(self) -> str:
+        return self._pty.path if self._pty else ""
 
     @property
     def url(self) -> str:
         return f"serial://{self.path}?baud=9600"
 
     async def __aenter__(self) -> Self:
-        self._fd, self._keep = pty.openpty()
-        tty.setraw(self._keep)
-        os.set_blocking(self._fd, False)
-        self.path = os.ttyname(self._keep)
-        self._playing = asyncio.create_task(self._play())
+        self._pty = Pty()
+        self._playing = asyncio.create_task(self._play(self._pty))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.unplug()
 
     def unplug(self) -> None:
-        if self._fd >= 0:
+        if self._pty:
             self._playing.cancel()
-            os.close(self._fd)
-            os.close(self._keep)
-            self._fd = -1
+            self._pty.close()
 
-    async def _play(self) -> None:
+    async def _play(self, line: Pty) -> None:
         while True:
-            for line in self._lines:
-                with contextlib.suppress(BlockingIOError):  # nobody reads: a wire does not wait
-                    os.write(self._fd, line)
-                await asyncio.sleep(len(line) / self._rate)
+            for sentence in self._lines:
+                line.write(sentence)
+                await asyncio.sleep(len(sentence) / self._rate)

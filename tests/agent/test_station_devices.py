@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import pty
-import tty
 from contextlib import contextmanager, suppress
 
 import pytest
 
+from drivers.simulated.line import Pty
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.unit import Fault, Unit
 from tests.support.broker import Broker
@@ -132,14 +131,11 @@ def test_a_port_that_vanishes_is_said_once_and_the_other_line_goes_on(tmp_path, 
 @contextmanager
 def a_line():
     """A pseudo-terminal: what we write into `ours`, the agent hears on `path`."""
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-    os.set_blocking(ours, False)
+    line = Pty()
     try:
-        yield ours, os.ttyname(theirs)
+        yield line.fd, line.path
     finally:
-        os.close(ours)
-        os.close(theirs)
+        line.close()
 
 
 def test_rubbish_between_sentences_is_counted_and_the_sentences_are_heard(tmp_path, broker):

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import pty
-import tty
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from drivers.actuators import sim, text
 from drivers.actuators.sim import SimConfig
 from drivers.actuators.text import TextConfig
 from drivers.api import Action, Context, Verdict
+from drivers.simulated.line import Pty
 from tests.support.until import until
 from tests.support.virtual import run
 
@@ -24,19 +23,17 @@ class Screen:
     """What arrives behind a pseudo-terminal."""
 
     def __init__(self):
-        self.fd, self._keep = pty.openpty()
-        tty.setraw(self._keep)
-        self.url = f"serial://{os.ttyname(self._keep)}?baud=115200"
+        self._pty = Pty()
+        self.url = f"serial://{self._pty.path}?baud=115200"
         self.data = b""
-        asyncio.get_running_loop().add_reader(self.fd, self._read)
+        asyncio.get_running_loop().add_reader(self._pty.fd, self._read)
 
     def _read(self):
-        self.data += os.read(self.fd, 4096)
+        self.data += os.read(self._pty.fd, 4096)
 
     def close(self):
-        asyncio.get_running_loop().remove_reader(self.fd)
-        os.close(self.fd)
-        os.close(self._keep)
+        asyncio.get_running_loop().remove_reader(self._pty.fd)
+        self._pty.close()
 
 
 def display(url, **keys):
