@@ -5,11 +5,11 @@ for them itself, so that each one runs alone in a test.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -120,6 +120,84 @@ class Actuator(Protocol):
         ...
 
     def status(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a bearer is good for. The scheduler chooses by these and by what it has seen, never by a bearer's name.
+
+    `cost` is that of one unit of `credit` bytes, begun units counted whole (Iridium SBD: 50); `credit = 0` is a price per
+    message. `latency` is the usual time to the other side in seconds. `guard` is what the law or the network allows
+    beyond `min_interval`: seconds of airtime in any hour (0: no such rule).
+    """
+
+    mtu: int  # bytes of one datagram at most
+    min_interval: float = 0.0  # seconds between the beginnings of two sends
+    cost: float = 0.0  # in the currency of the configuration
+    credit: int = 0  # bytes
+    latency: float = 1.0  # seconds
+    duplex: bool = True  # it can hear, too
+    broadcast: bool = False  # one transmission reaches every station in range
+    guard: float = 0.0  # seconds of airtime in an hour
+
+
+class Accepted(NamedTuple):
+    """The device or network took it: sent, and no more than that. Only the other side's own word is delivery."""
+
+    reference: str = ""
+
+
+class Unknown(NamedTuple):
+    """It may have gone out: to be sent again is to risk a repeat, which the other side tells apart."""
+
+    reason: str
+
+
+class Declined(NamedTuple):
+    """It did not go out. `retry_after` in seconds, the device's own wait where it says one; None: never as it is."""
+
+    reason: str
+    retry_after: float | None = 0.0
+
+
+Sent = Accepted | Unknown | Declined
+
+
+class Datagram(NamedTuple):
+    """What came in: whole, from one sender as the bearer names it (card number, IMEI, telephone number; "" unknown)."""
+
+    data: bytes
+    sender: str = ""
+    at: int = 0  # boot milliseconds of its arrival
+    broadcast: bool = False
+
+
+class Bearer(Protocol):
+    """A technology that carries datagrams. It never looks into them, and never knows what is urgent.
+
+    `run` keeps the device open and fit; it returns only when cancelled. `send` waits its turn (one at a time) and never
+    longer than the device's own longest session; cancelling it leaves the device usable. Traits may change at run time
+    (a BeiDou card says its own rate and length).
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def traits(self) -> Traits: ...
+    async def run(self) -> None: ...
+    async def send(self, data: bytes, to: str = "") -> Sent:
+        """`to`: the other side as the bearer names it; "" is the one in the configuration."""
+        ...
+
+    def incoming(self) -> AsyncIterator[Datagram]:
+        """Ends never; at most a bounded number wait, the oldest is dropped and counted."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """`state` (up, down, unknown: of the device, not of the other side), `since` (boot ms), `signal` (0..100 or
+        None), `ready_in` (seconds until the next send may begin), counters by reason; JSON-ready.
+        """
+        ...
 
 
 class Keep(Protocol):

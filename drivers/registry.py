@@ -1,7 +1,7 @@
 """Names of drivers and where they live. A module is imported when its name is used, so that nobody pays for the others.
 
-Third parties publish a `drivers.api.Factory` under the entry-point group `fengsui.drivers`, named `source.NAME` or
-`actuator.NAME`; a built-in name is never overridden.
+Third parties publish a `drivers.api.Factory` under the entry-point group `fengsui.drivers`, named `source.NAME`,
+`actuator.NAME` or `bearer.NAME`; a built-in name is never overridden.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,17 @@ ACTUATORS: Mapping[str, str] = {
     "page": "drivers.actuators.page:FACTORY",
     "text": "drivers.actuators.text:FACTORY",
     "sim": "drivers.actuators.sim:FACTORY",
+}
+BEARERS: Mapping[str, str] = {
+    "sbd": "drivers.bearers.sbd:FACTORY",
+    "beidou": "drivers.bearers.beidou:FACTORY",
+    "sms": "drivers.bearers.sms:FACTORY",
+    "tiantong": "drivers.bearers.tiantong:FACTORY",
+    "modem-manager": "drivers.bearers.modem_manager:FACTORY",
+    "lora-e22": "drivers.bearers.lora_e22:FACTORY",
+    "lora-rak": "drivers.bearers.lora_rak:FACTORY",
+    "coap": "drivers.bearers.coap:FACTORY",
+    "sim": "drivers.bearers.sim:FACTORY",
 }
 
 
@@ -51,6 +62,6 @@ def known(table: Mapping[str, str]) -> list[str]:
 def _others(table: Mapping[str, str]) -> dict[str, str]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - costs a megabyte that built-in names need not pay
 
-    prefix = "source." if table is SOURCES else "actuator."
+    prefix = "source." if table is SOURCES else "actuator." if table is ACTUATORS else "bearer."
     found = entry_points(group=GROUP)
     return {point.name.removeprefix(prefix): point.value for point in found if point.name.startswith(prefix)}

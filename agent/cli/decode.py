@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -82,56 +83,25 @@ def _nmea(data: bytes) -> Iterator[dict[str, Any]]:
     return iter(decode_all(data, build_year))
 
 
-def _modbus_rtu(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.modbus_decode import decode
+def _by(target: str) -> Callable[[bytes], Iterator[dict[str, Any]]]:
+    """The decoder `module:function`, imported when it is asked for; it gives rows, or one."""
 
-    return iter(decode(data))
+    def rows(data: bytes) -> Iterator[dict[str, Any]]:
+        module, _, name = target.partition(":")
+        found = getattr(import_module(module), name)(data)
+        return iter([found]) if isinstance(found, dict) else iter(found)
 
-
-def _record(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.record import decode_record
-
-    yield decode_record(data)
-
-
-def _sealed(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.seal_json import decode_sealed
-
-    yield decode_sealed(data)
-
-
-def _cap(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.cap_xml import decode_cap
-
-    yield decode_cap(data)
-
-
-def _12379(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.cn12379 import decode_12379
-
-    yield decode_12379(data)
-
-
-def _ebm(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.ebm import decode_ebm
-
-    yield decode_ebm(data)
-
-
-def _camf(data: bytes) -> Iterator[dict[str, Any]]:
-    from protocols.camf import decode_camf
-
-    yield decode_camf(data)
+    return rows
 
 
 IMPORTS = frozenset({"cap", "12379", "ebm", "camf"})
 KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "nmea": _nmea,
-    "modbus-rtu": _modbus_rtu,
-    "record": _record,
-    "sealed": _sealed,
-    "cap": _cap,
-    "12379": _12379,
-    "ebm": _ebm,
-    "camf": _camf,
+    "modbus-rtu": _by("protocols.modbus_decode:decode"),
+    "record": _by("protocols.record:decode_record"),
+    "sealed": _by("protocols.seal_json:decode_sealed"),
+    "cap": _by("protocols.cap_xml:decode_cap"),
+    "12379": _by("protocols.cn12379:decode_12379"),
+    "ebm": _by("protocols.ebm:decode_ebm"),
+    "camf": _by("protocols.camf:decode_camf"),
 }
