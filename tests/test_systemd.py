@@ -1,4 +1,4 @@
-"""The unit: valid, hardened, and saying the same as the program. No systemd needs to run for any of it."""
+"""The units: valid, hardened, and saying the same as the program. No systemd needs to run for any of it."""
 
 import re
 import shutil
@@ -9,10 +9,13 @@ from collections import defaultdict
 
 import pytest
 
+from drivers.actuators.page import SOCKET
 from tests.support.tree import ROOT
 
 SYSTEMD = ROOT / "systemd"
 UNIT = SYSTEMD / "fengsui.service"
+DISPLAY = SYSTEMD / "fengsui-display.service"
+UNITS = pytest.mark.parametrize("file", [UNIT, DISPLAY], ids=lambda file: file.stem)
 ANALYZE = shutil.which("systemd-analyze")
 needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed (Debian package systemd)")
 
@@ -20,10 +23,10 @@ needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is n
 EXPOSURE = 15
 
 
-def settings():
-    """name → every value given, whatever the section (the unit repeats no name across sections)."""
+def settings(file=UNIT):
+    """name → every value given, whatever the section (a unit repeats no name across sections)."""
     found = defaultdict(list)
-    for line in UNIT.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line and line[0] not in "#[":
             name, _, value = line.partition("=")
             found[name].append(value)
@@ -39,21 +42,23 @@ def analyze(*arguments):
     return subprocess.run([ANALYZE, *arguments], capture_output=True, text=True, check=False)
 
 
+@UNITS
 @needs_analyze
-def test_the_unit_is_valid(tmp_path):
+def test_the_unit_is_valid(file, tmp_path):
     """verify wants the program to exist, so here it does, elsewhere."""
     program = tmp_path / "fengsui"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/opt/fengsui/current/bin/fengsui", str(program)))
+    copy = tmp_path / file.name
+    copy.write_text(file.read_text().replace("/opt/fengsui/current/bin/fengsui", str(program)))
     done = analyze("verify", "--man=no", str(copy))
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
+@UNITS
 @needs_analyze
-def test_the_exposure_is_at_most_1_5():
-    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", str(UNIT))
+def test_the_exposure_is_at_most_1_5(file):
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", str(file))
     assert done.returncode == 0, done.stdout
 
 
@@ -65,8 +70,9 @@ def test_the_gate_would_fail_an_open_unit(tmp_path):
     assert analyze("security", "--offline=true", f"--threshold={EXPOSURE}", str(softer)).returncode != 0
 
 
-def test_it_starts_the_command_that_the_project_installs(unit):
-    (command,) = unit["ExecStart"]
+@UNITS
+def test_it_starts_the_command_that_the_project_installs(file):
+    (command,) = settings(file)["ExecStart"]
     program, verb, *options = command.split()
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
     assert program.rsplit("/", 1)[1] in scripts
@@ -77,7 +83,9 @@ def test_it_starts_the_command_that_the_project_installs(unit):
     assert all(option in done.stdout for option in options if option.startswith("--"))
 
 
-def test_it_never_gives_up_and_never_waits_for_a_network(unit):
+@UNITS
+def test_it_never_gives_up_and_never_waits_for_a_network(file):
+    unit = settings(file)
     assert unit["Restart"] == ["always"]
     assert unit["StartLimitIntervalSec"] == ["0"]
     ordering = " ".join(unit["After"] + unit["Wants"] + unit["Requires"])
@@ -103,14 +111,43 @@ def test_it_writes_only_below_its_own_directories(unit):
     assert (unit["RuntimeDirectory"], unit["RuntimeDirectoryMode"]) == (["fengsui"], ["0750"])
 
 
-def test_memory_and_tasks_are_bounded_and_a_core_dump_holds_no_key(unit):
+@UNITS
+def test_memory_and_tasks_are_bounded_and_a_core_dump_holds_no_key(file):
+    unit = settings(file)
     assert re.fullmatch(r"\d+M", unit["MemoryMax"][0])
     assert int(unit["TasksMax"][0]) <= 64
     assert unit["LimitCORE"] == ["0"]
 
 
-def test_no_secret_stands_in_the_unit(unit):
-    assert not {"Environment", "SetCredential", "PassEnvironment"} & unit.keys()
+@UNITS
+def test_no_secret_stands_in_the_unit(file):
+    assert not {"Environment", "SetCredential", "PassEnvironment"} & settings(file).keys()
+
+
+# The display page
+
+
+def test_the_display_is_hardened_as_the_agent_and_more(unit):
+    """What the agent has for its devices, its clock and its state, the page does without."""
+    page = settings(DISPLAY)
+    hardening = {name for name in unit if name.startswith(("Protect", "Restrict", "Private", "SystemCall", "NoNew"))}
+    hardening |= {"CapabilityBoundingSet", "AmbientCapabilities", "LockPersonality", "MemoryDenyWriteExecute"}
+    for name in hardening - {"RestrictAddressFamilies"}:
+        assert page[name] == unit[name], name
+    assert "DeviceAllow" not in page
+    assert "StateDirectory" not in page
+    assert (page["IPAddressDeny"], page["IPAddressAllow"]) == (["any"], ["localhost"])
+
+
+def test_the_agent_reaches_the_display_by_its_group_and_the_display_reaches_no_agent(unit):
+    page = settings(DISPLAY)
+    assert page["Group"] == unit["Group"]
+    assert page["User"] != unit["User"]
+    assert any(row.startswith(f"u {page['User'][0]} - ") for row in rows("fengsui.sysusers"))
+    assert SOCKET == f"/run/{page['RuntimeDirectory'][0]}/display.sock"
+    assert page["RuntimeDirectoryMode"] == ["0750"]
+    closed = page["InaccessiblePaths"][0].split()
+    assert closed == [f"-/{where}/fengsui" for where in ("run", "etc", "var/lib")]
 
 
 # Users, directories, device names
