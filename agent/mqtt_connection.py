@@ -15,12 +15,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.later import later
 from agent.mqtt_words import (
     Flight,
     Granted,
@@ -36,6 +36,9 @@ from agent.mqtt_words import (
 )
 from agent.tls import credentials
 from drivers.within import within
+
+with later("urllib.request"):  # for proxies, which are never asked for here: 3 MiB
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
