@@ -296,7 +296,8 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
     yield from _local(config, context)
-    relays = [one.config for one in config.actuators if isinstance(one.config, RelayConfig)]
+    devices = [device for one in config.actuators for device in (one.config, *one.factory.parts(one.config))]
+    relays = [device for device in devices if isinstance(device, RelayConfig)]
     for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
         yield f"actuator {name}", [problem]
 

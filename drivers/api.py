@@ -109,8 +109,9 @@ class Actuator(Protocol):
     @property
     def kind(self) -> str: ...
     async def perform(self, action: Action, until: float, started: Callable[[Outcome], None]) -> Outcome:
-        """Act until `until` (time.monotonic seconds), then fall silent. `started` is called once, with evidence, when the
-        device is seen to act. A second call replaces the first. Cancellation silences.
+        """Act until `until` (time.monotonic seconds), then fall silent. `started` is called with evidence when the device is
+        seen to act, or to fail; after a failure once more when it is seen to act after all. A second call replaces the
+        first. Cancellation silences.
         """
         ...
 
@@ -221,9 +222,11 @@ class Context:
 class Factory:
     """One kind of driver: its configuration's type, how it is made, and what can be said wrong about it beforehand.
 
-    `check` opens nothing that would disturb a device; it may look whether a file or port exists.
+    `check` opens nothing that would disturb a device; it may look whether a file or port exists. `parts` are the typed tables
+    of the devices that one is made of.
     """
 
     config: type[msgspec.Struct]
     create: Callable[[Any, Context], Any]
     check: Callable[[Any, Context], Iterable[Problem]] = lambda _config, _context: ()
+    parts: Callable[[Any], Iterable[Any]] = lambda _config: ()

@@ -144,7 +144,7 @@ def test_the_agent_reaches_the_display_by_its_group_and_the_display_reaches_no_a
     assert page["Group"] == unit["Group"]
     assert page["User"] != unit["User"]
     assert any(row.startswith(f"u {page['User'][0]} - ") for row in rows("fengsui.sysusers"))
-    assert SOCKET == f"/run/{page['RuntimeDirectory'][0]}/display.sock"
+    assert f"/run/{page['RuntimeDirectory'][0]}/display.sock" == SOCKET
     assert page["RuntimeDirectoryMode"] == ["0750"]
     closed = page["InaccessiblePaths"][0].split()
     assert closed == [f"-/{where}/fengsui" for where in ("run", "etc", "var/lib")]

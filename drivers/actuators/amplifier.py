@@ -160,4 +160,11 @@ def _misplaced(key: str, inner: Any) -> Iterator[Problem]:
         yield Problem(key, "amplifier.kind", {"part": key, "kind": inner.kind})
 
 
-FACTORY = Factory(AmplifierConfig, create, check)
+def parts(config: AmplifierConfig) -> Iterator[Any]:
+    for _key, factory, inner, _problems in _parts(config):
+        if factory is not None and inner is not None:
+            yield inner
+            yield from factory.parts(inner)
+
+
+FACTORY = Factory(AmplifierConfig, create, check, parts)

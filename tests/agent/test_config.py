@@ -80,6 +80,27 @@ def test_two_sensors_may_not_write_one_series(tmp_path):
     assert findings(tmp_path, twice + 'prefix = "roof"\n') == {}
 
 
+HALL = """
+[[actuator]]
+name = "hall"
+driver = "amplifier"
+relay = { driver = "modbus-relay", bus = "rs485", board = "waveshare-8ch", channel = 2 SHARED }
+voice = { driver = "sim", kind = "voice" }
+"""
+
+
+def test_a_relay_inside_an_amplifier_is_a_relay_on_its_bus(tmp_path):
+    """Sensors are polled on that bus: a sensor that is slow to answer would delay the voice."""
+    found = findings(tmp_path, GOOD + HALL.replace("SHARED", ""))
+    assert found[("actuator hall.relay", "bus")] == "actuator.bus_shared"
+    found = findings(tmp_path, GOOD + HALL.replace("SHARED", ", shared = true"))
+    assert ("actuator hall.relay", "bus") not in found
+    siren = HALL[: HALL.index("relay =")].replace("amplifier", "modbus-relay").replace("hall", "siren")
+    taken = siren + 'bus = "rs485"\nboard = "waveshare-8ch"\nchannel = 2\nshared = true\n'
+    found = findings(tmp_path, GOOD + taken + HALL.replace("SHARED", ", shared = true"))
+    assert found[("actuator hall.relay", "channel")] == "actuator.channel_taken"
+
+
 def test_an_actuator_without_a_keyring_is_refused(tmp_path):
     assert findings(tmp_path, GOOD + '\n[[actuator]]\nname = "siren"\ndriver = "sim"\n') == {
         ("warnings", "keyset"): "config.no_keyring"
