@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -35,6 +35,9 @@ from drivers.collect import collect
 from drivers.values import Duration, Size
 from protocols.envelope import is_area, is_station
 from protocols.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from agent.bearers.config import BearerTable, NarrowConfig
 
 T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
@@ -112,6 +115,8 @@ class Config:
     rules: list[RuleConfig] = field(default_factory=list)
     buttons: list[ButtonConfig] = field(default_factory=list)
     contacts: ContactsConfig | None = None
+    bearers: "list[BearerTable]" = field(default_factory=list)
+    narrow: "NarrowConfig | None" = None  # where there are bearers
 
     @property
     def base(self) -> Path:
@@ -218,7 +223,7 @@ class _Reader:
 
 KNOWN = (
     *("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator"),
-    *("rule", "button", "contacts"),
+    *("rule", "button", "contacts", "bearer", "narrow"),
 )
 
 
@@ -260,6 +265,7 @@ def _read(reader: _Reader) -> Config | None:
     rules = reader.typed("rule", RuleConfig)
     buttons = reader.typed("button", ButtonConfig)
     contacts = reader.one("contacts", ContactsConfig) if "contacts" in reader.data else None
+    bearers, narrow = _narrow(reader)
     if station is None or clock is None or buffer is None or control is None:
         return None
     return Config(
@@ -276,7 +282,23 @@ def _read(reader: _Reader) -> Config | None:
         rules,
         buttons,
         contacts,
+        bearers,
+        narrow,
     )
+
+
+def _narrow(reader: _Reader) -> "tuple[list[BearerTable], NarrowConfig | None]":
+    """`[[bearer]]` and `[narrow]`; a station without them pays nothing for them."""
+    if not {"bearer", "narrow"} & reader.data.keys():
+        return [], None
+    from agent.bearers.config import NarrowConfig, parse
+
+    bearers = []
+    for label, table in reader.many("bearer"):
+        one, problems = parse(table)
+        reader.add(label, problems)
+        bearers += [one] if one is not None else []
+    return bearers, reader.one("narrow", NarrowConfig, NarrowConfig())
 
 
 def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
@@ -296,6 +318,17 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
     yield from _local(config, context)
+    if config.narrow is not None:
+        from agent.bearers.config import check_bearers
+
+        yield from check_bearers(
+            config.bearers,
+            config.narrow,
+            routes=[route.name for route in config.routes],
+            series=specs_of(config, context),
+            base=config.base,
+            context=context,
+        )
     devices = [device for one in config.actuators for device in (one.config, *one.factory.parts(one.config))]
     relays = [device for device in devices if isinstance(device, RelayConfig)]
     for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
