@@ -1,11 +1,14 @@
-"""Instruments that exist only here, for `sim:NAME` addresses: a weather station and a receiver that speak NMEA."""
+"""What exists only here, for `sim:NAME` addresses: instruments that speak NMEA, and devices that are talked with."""
 
 import asyncio
 import errno
 import math
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from itertools import count
 
+from drivers.simulated.hosted import MachineStream
+from drivers.stream import Stream
 from protocols.nmea import seal
 
 PERIOD = 1.0  # seconds between bursts, as instruments leave their makers
@@ -29,6 +32,10 @@ def gnss(second: int) -> bytes:
 
 
 STREAMS: Mapping[str, Callable[[int], bytes]] = {"weather": weather, "gnss": gnss}
+DEVICES: Mapping[str, str] = {
+    "sbd": "drivers.simulated.sbd:alone",
+}
+"""Each a function without arguments that makes a device, a machine (`protocols.framing.Machine`) of its own."""
 
 
 class SimulatedStream:
@@ -51,7 +58,10 @@ class SimulatedStream:
         """Nothing is open."""
 
 
-def open_simulated(name: str) -> SimulatedStream:
-    if name not in STREAMS:
-        raise OSError(errno.ENOENT, f"no simulated stream; there are {', '.join(STREAMS)}", name)
-    return SimulatedStream(STREAMS[name])
+def open_simulated(name: str) -> Stream:
+    if name in STREAMS:
+        return SimulatedStream(STREAMS[name])
+    if name in DEVICES:
+        module, _, made = DEVICES[name].partition(":")
+        return MachineStream(getattr(import_module(module), made)())
+    raise OSError(errno.ENOENT, f"no simulated stream; there are {', '.join((*STREAMS, *DEVICES))}", name)
