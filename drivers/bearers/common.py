@@ -99,9 +99,7 @@ class LineBearer:
         self._inbox = Inbox(self.counters)
         self._turn = Turn()
         self._address, self._context, self._machine = address, context, machine
-        self._commands: deque[Command] = (
-            deque()
-        )  # of a line that is open: one send at a time, and what the driver tells
+        self._commands: deque[Command] = deque()  # one send at a time, and what the driver tells by its own timers
         self._reading: asyncio.Timeout | None = None
         self._opened = False
 

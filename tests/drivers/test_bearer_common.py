@@ -107,7 +107,7 @@ def soon():
 
 
 async def until(one, state):
-    while one.status()["state"] != state:  # noqa: ASYNC110 - a state has no event
+    while one.status()["state"] != state:
         await soon()
 
 
