@@ -24,7 +24,7 @@ NO_HARDWARE = re.compile(r"port|url\.")
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_every_command_is_understood(arguments):
-    assert cli.parser().parse_args(arguments).verb == arguments[0]
+    assert cli.parser(arguments).parse_args(arguments).verb == arguments[0]
 
 
 def run(arguments):

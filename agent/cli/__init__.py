@@ -13,25 +13,25 @@ from agent import __version__
 
 DONE, FAILED, WRONG, NO_AGENT, INTERRUPTED = 0, 1, 2, 3, 130
 
-VERBS = (
-    "run",
-    "check",
-    "read",
-    "status",
-    "listen",
-    "warn",
-    "trust",
-    "decode",
-    "buffer",
-    "demo",
-    "display",
-    "plan",
-    "drill",
-)
+VERBS = {
+    "run": "run the agent",
+    "check": "find every mistake in a configuration",
+    "read": "poll the configured sensors and print",
+    "status": "how the running station is",
+    "listen": "what a platform sees: complete, or the holes",
+    "warn": "make keys, seal an alert, publish it",
+    "trust": "whom the station believes",
+    "decode": "bytes → JSON",
+    "buffer": "look into the buffer: stats, tail, export, verify, salvage",
+    "demo": "see the main job on real input, in about a minute",
+    "display": "serve the page that a screen shows",
+    "plan": "check the plans, or show what one does",
+    "drill": "play an exercise and watch every step",
+}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line as far as `arguments` need it: only the verb they name is imported."""
     top = argparse.ArgumentParser(
         prog="fengsui",
         description="Field-station agent: sensors → buffer → platform; a sealed warning → siren and display.",
@@ -40,15 +40,30 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--lang", choices=("en", "zh"), help="language of messages (default: the locale's)")
     top.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND")
-    for name in VERBS:
-        import_module(f"agent.cli.{name}").add(verbs)
+    chosen = _chosen(arguments)
+    for name, summary in VERBS.items():
+        if name == chosen:
+            import_module(f"agent.cli.{name}").add(verbs)
+        else:
+            verbs.add_parser(name, help=summary, add_help=False)
     return top
+
+
+def _chosen(arguments: Sequence[str]) -> str | None:
+    """The verb, unless help on all of them is asked for before it."""
+    for word in arguments:
+        if word in VERBS:
+            return word
+        if word in ("-h", "--help"):
+            return None
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    top = parser()
-    options = top.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    top = parser(given)
+    options = top.parse_args(given)
     if options.version:
         print(__version__)
         return DONE

@@ -18,7 +18,6 @@ MOST_TAIL = 100_000  # rows
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "buffer",
-        help="look into the buffer: stats, tail, export, verify, salvage",
         description="Look into the buffer, also while the agent runs; export its readings; save what a damaged file holds.",
         epilog="Exit codes: 0 done; 1 damage was found, or the file cannot be read; 2 wrong options or no such file.",
     )

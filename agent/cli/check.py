@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "check",
-        help="find every mistake in a configuration",
         description="Name every mistake with file, table and key; then show what is in force. Starts nothing.",
         epilog="Exit codes: 0 the configuration is good; 2 it is not.",
     )

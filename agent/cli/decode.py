@@ -15,7 +15,6 @@ LARGEST_INPUT = 64 << 20  # bytes; a day's capture of a fast receiver
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "decode",
-        help="bytes → JSON",
         description="Decode captured bytes, one JSON object a line.",
         epilog="Exit codes: 0 all decoded; 1 something was not valid; 2 nothing to decode. "
         "Example: fengsui decode modbus-rtu 010302FF9BB81F",

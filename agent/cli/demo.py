@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "demo",
-        help="see the main job on real input, in about a minute",
         description="A broker, simulated devices behind real serial lines playing a real day of weather, the agent as a "
         "process of its own; a black hole, a kill -9, and warnings true and false. Needs no hardware and no root.",
         epilog="Exit codes: 0 nothing lost and no false sound; 1 otherwise; 2 it could not start.",

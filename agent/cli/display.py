@@ -13,7 +13,6 @@ WORDS = ("idle", "exercise", "left", "no_agent", "no_display")
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "display",
-        help="serve the page that a screen shows",
         description="Show the agent's warnings on one full-screen page, on this machine only. A process of its own.",
         epilog="Exit codes: 0 stopped as asked; 2 port or socket is taken.",
     )

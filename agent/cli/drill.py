@@ -16,7 +16,6 @@ LONGEST_WORD = 32  # characters of a column
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "drill",
-        help="play an exercise and watch every step",
         description="Ask the running agent for an exercise: display, voice and lamp, with --siren the siren too. "
         "It takes the path of the real thing, is marked as an exercise, and any actual alert ends it.",
         epilog="Exit codes: 0 everything acted; 1 something did not, or the drill was refused; 2 wrong command, or no "

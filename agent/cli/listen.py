@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "listen",
-        help="what a platform sees: complete, or the holes",
         description="Subscribe to stations, print readings and events, keep ranges of numbers, name every hole.",
         epilog="Exit codes: 0 complete; 1 holes, or the broker refused; 2 wrong options. Ends with Ctrl-C.",
     )

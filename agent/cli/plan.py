@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "plan",
-        help="check the plans, or show what one does",
         description="Plans say how a warning sounds and reads. Nothing here starts or sounds anything.",
         epilog="Exit codes: 0 sound; 1 something in the plans is wrong; 2 wrong configuration.",
     )

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "read",
-        help="poll the configured sensors and print",
         description="Poll every configured sensor and print its values. A running agent does it, for the ports are its own.",
         epilog="Exit codes: 0 every sensor answered; 1 one did not; 2 wrong configuration.",
     )

@@ -13,7 +13,6 @@ BEARABLE = ("port.missing", "trust.unreadable", "trust.keyset")
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "run",
-        help="run the agent",
         description="Run the station's agent until SIGTERM or Ctrl-C. Starts with or without a network.",
         epilog="Exit codes: 0 stopped as asked; 1 the core failed (systemd starts it again); 2 wrong configuration.",
     )

@@ -9,7 +9,6 @@ from agent.cli.common import complain, load_or_say, print_json, with_config, wit
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "status",
-        help="how the running station is",
         description="Ask the running agent through its control socket: sensors, buffer, routes, warnings, clock.",
         epilog="Exit codes: 0 answered; 2 wrong configuration; 3 no agent answers.",
     )

@@ -22,7 +22,6 @@ SIREN_HOLDERS = 2  # at the top level
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "trust",
-        help="whom the station believes",
         description="The key-set in force: add a newer one, show it with its fingerprints, check it.",
         epilog="Exit codes: 0 good; 1 refused, or something about it is wrong; 2 wrong input or configuration. "
         "Example: fengsui trust show",

@@ -17,7 +17,6 @@ LEVELS = ("red", "orange", "yellow", "blue")
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "warn",
-        help="make keys, seal an alert, publish it",
         description="The issuer's side: for platforms, and for drills. A station believes only what its key-set says.",
         epilog="Exit codes: 0 done; 1 the broker refused; 2 wrong input. Example: fengsui warn key new county.pem",
     )
