@@ -6,10 +6,10 @@ messages never sends an old one again. What is in there when we begin is thrown 
 will send it again, or has its acknowledgement.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from protocols.framing import Event, Send
+from protocols.framing import Event
 from protocols.sbd_dialogue import Ask, Dialogue, Indicator, Noise, Reply, Ring
 from protocols.sbd_pace import Chance, Pace
 from protocols.sbd_status import FAULTS, Fate, Status, meaning
@@ -21,9 +21,12 @@ WRITE_PATIENCE = 65.0  # seconds: the modem itself waits 60 for a message it was
 SIGNAL_PATIENCE = 10.0  # seconds: +CSQF answers from memory, +CSQ would take up to 50
 WAIT_MOST = 30.0  # seconds that a send waits for service, charge or a back-off before it is given back
 LOOK_EVERY = 600.0  # seconds between two looks at an idle modem: alive? what time is it?
+UNTIMED_WAIT = 10.0  # seconds until the modem is asked again whether it has heard the network: asking costs nothing
 QUIET = 2.0  # seconds of silence after which an answer that is overdue does not come any more
 HELLOS = 3  # times AT is said before the modem is taken to wait for the rest of a message
 BEGIN_AGAIN = (5.0, 15.0, 60.0)  # seconds between attempts at a modem that does not answer; the last one stands
+NO_ANSWER = Status(Fate.UNKNOWN, "no-answer")
+NOT_BEGUN = Status(Fate.NOT_SENT, "error")
 READS = 3  # times a message is asked for whose sum was wrong
 
 Script = Generator[Ask, Reply, None]
@@ -122,6 +125,7 @@ class SbdMachine:
                 self._answer(heard)
             elif isinstance(heard, Ring):
                 self._ring = True
+                self.pace.relieved(self._now)  # a satellite was heard just now
                 self._said.append(Noise("ring"))
             elif isinstance(heard, Indicator):
                 self._indicate(heard)
@@ -156,7 +160,7 @@ class SbdMachine:
             return self._begin() if self._now >= self._idle_until else None
         if self._wanted() and self._may():
             return self._session()
-        if self._must_register():
+        if self._must_register() and self._now >= self.pace.register_next:
             return self._register()
         return self._look() if self._now >= self._idle_until else None
 
@@ -167,7 +171,8 @@ class SbdMachine:
         return self.service is not False and self._now >= self.pace.ready()
 
     def _must_register(self) -> bool:
-        return not self._registered and self.service is True and self.pace.may_register(self._now)
+        """Ring alerts come to the registered only; a session registers, too."""
+        return not self._registered and self.service is True
 
     def _wake(self) -> float:
         """When something becomes due while nothing is said: `_go_on` looks what it is."""
@@ -176,6 +181,8 @@ class SbdMachine:
             times.append(self._give_up)
         if self._begun and self._wanted() and self.service is not False:
             times.append(self.pace.ready())
+        if self._begun and self._must_register():
+            times.append(self.pace.register_next)
         return min(times)
 
     def _expire(self) -> None:
@@ -184,7 +191,7 @@ class SbdMachine:
             return
         wait = self.pace.ready() - self._now
         if wait > WAIT_MOST:
-            self._give_back("back-off", wait)
+            self._give_back("early", wait)
         elif self._now >= self._give_up and not (self._begun and self._may()):
             self._give_back("no-service" if self._begun else "not-ready", WAIT_MOST)
 
@@ -217,14 +224,14 @@ class SbdMachine:
                 self.pace.relieved(self._now)
             self.service = service
 
-    def _quiet(self) -> Asking:
-        """After an answer that never came: hear out what comes late, and find the modem again."""
+    def _find(self) -> Asking:
+        """After an answer that never came: hear out what comes late, and find the modem again, or begin anew."""
         late = yield Ask(b"", QUIET, listen=True)
-        for _ in range(HELLOS):
-            hello = yield Ask(b"AT\r", QUIET)
-            if hello.final == "OK":
-                return Reply("OK", late.lines + hello.lines)
-        return Reply("", late.lines)
+        hello = yield from self._hello()
+        if hello.final != "OK":
+            self._begun, self._idle_until = False, self._now
+            self._said.append(Fault("silent"))
+        return Reply(hello.final, late.lines + hello.lines)
 
     # The scripts
 
@@ -239,7 +246,7 @@ class SbdMachine:
         yield Ask(b"ATE0\r")
         self._dialogue.echoed = False  # that one was still repeated
         self.service, self._timed, self._registered = None, False, False
-        for setting in (b"AT&K0\r", b"AT+SBDMTA=1\r", b"AT+SBDST=%d\r" % SESSION_MOST):
+        for setting in (b"AT&K0\r", b"AT&D0\r", b"AT+SBDMTA=1\r", b"AT+SBDST=%d\r" % SESSION_MOST):
             yield Ask(setting)
         for indicators in (b"AT+CIER=1,1,1,1\r", b"AT+CIER=1,1,1,0\r"):
             if (yield Ask(indicators)).final == "OK":
@@ -279,7 +286,7 @@ class SbdMachine:
         self._idle_until = self._now + LOOK_EVERY
         heard = yield Ask(b"AT+CSQF\r", SIGNAL_PATIENCE)
         if heard.final == "":
-            yield from self._lost()
+            yield from self._find()
             return
         self.signal = bars(heard.lines) if bars(heard.lines) is not None else self.signal
         yield from self._read_time()
@@ -296,38 +303,28 @@ class SbdMachine:
         self._registered = found is not None and found.status == 2
         self._said.append(Noise("registered" if self._registered else "not-registered"))
 
-    def _lost(self) -> Script:
-        """It stopped answering: begin with it anew."""
-        found = yield from self._quiet()
-        if found.final != "OK":
-            self._begun, self._idle_until = False, self._now
-            self._said.append(Fault("silent"))
-
     def _session(self) -> Script:
         if not self._timed:
             # Firmware before TA13001 can hang for good in a session that begins without the network's time.
             yield from self._read_time()
             if not self._timed:
-                self._fail(Status(Fate.NOT_SENT, "no-service"))
+                self._fail(Status(Fate.NOT_SENT, "no-service", UNTIMED_WAIT))
                 return
         if self._message and not (yield from self._write()):
             return
         ring, self._ring, self._more = self._ring, False, False
         self.launched = bool(self._message)
         reply = yield Ask(b"AT+SBDIXA\r" if ring else b"AT+SBDIX\r", SESSION_PATIENCE)
-        done = session(reply.lines)
+        done = session(reply.lines) or (yield from self._reconstruct(reply))
         if done is None:
-            done = yield from self._reconstruct(reply)
-        if done is None:
-            self._ring = ring
-            self._fail(Status(Fate.UNKNOWN, "no-answer"))
-            yield from self._clear()
-            return
-        self._judge(done, ring=ring)
+            self._ring |= ring
+            self._fail(NO_ANSWER if reply.final != "ERROR" else NOT_BEGUN)
+        else:
+            self._judge(done, ring=ring)
         yield from self._clear()
-        if meaning(done.mo).reason == "radio-off":
+        if done is not None and meaning(done.mo).reason == "radio-off":
             yield Ask(b"AT*R1\r")
-        if done.mt == 1:
+        if done is not None and done.mt == 1:
             yield from self._fetch(done.mtmsn)
 
     def _write(self) -> Generator[Ask, Reply, bool]:
@@ -343,18 +340,18 @@ class SbdMachine:
             if code == 3:
                 self._outcome(Refused("length", None))
                 return False
-            if reply.final == "":
-                yield from self._lost()
+            if reply.final == "" and (yield from self._find()).final != "OK":
+                break
         self._outcome(Refused("write", WAIT_MOST))
         return False
 
     def _reconstruct(self, reply: Reply) -> Generator[Ask, Reply, Session | None]:
         """The result of a session was lost on the line: the number of the next one tells whether it was completed."""
         if reply.final == "":
-            late = yield from self._quiet()
+            late = yield from self._find()
             if found := session(late.lines):
                 return found
-        held = buffers((yield Ask(b"AT+SBDSX\r")).lines)
+        held = buffers((yield Ask(b"AT+SBDSX\r")).lines) if self._begun else None
         if held is None or self._momsn is None or held.momsn != (self._momsn + 1) & 0xFFFF:
             return None
         self._said.append(Noise("reconstructed"))
@@ -370,16 +367,20 @@ class SbdMachine:
         status = meaning(done.mo)
         self._momsn = (done.momsn + (status.fate is Fate.SENT)) & 0xFFFF
         if status.fate is not Fate.SENT:
-            self._ring = ring
+            self._ring |= ring
             self._fail(status)
             return
         self._registered = True
-        self._ring = self._ring or (ring and done.mt == 2)
-        self._more = (
-            done.mt == 1 and done.queued > 0
-        )  # one that cannot be had is not asked for again: every try is paid
-        self.pace.succeeded(self._now) if done.mt != 2 else self.pace.failed(self._now)
-        self._outcome(Taken(done.momsn))
+        self._more = done.mt == 1 and done.queued > 0  # what cannot be had is not asked for again: a try is paid
+        if done.mt == 2:
+            self._ring = True
+            self.pace.failed(self._now)
+        else:
+            self.pace.succeeded(self._now)
+        if self._dialogue.echoed:  # it was off and on again: the session that succeeded may have had nothing to send
+            self._outcome(Doubtful("restarted"))
+        else:
+            self._outcome(Taken(done.momsn))
 
     def _fail(self, status: Status) -> None:
         self.pace.failed(self._now, status.wait)
@@ -409,15 +410,10 @@ class SbdMachine:
                 return
             self._said.append(Noise("unread"))
             if reply.final == "":
-                yield from self._quiet()
+                yield from self._find()
 
 
 def _code(reply: Reply) -> int | None:
     """The digit that +SBDWB answers with."""
     digits = [line for line in reply.lines if len(line) == 1 and line.isdigit()]
     return int(digits[-1]) if digits and reply.final == "OK" else None
-
-
-def pumped(events: Sequence[Event]) -> Iterator[bytes]:
-    """What of these events goes to the modem."""
-    return (event.data for event in events if isinstance(event, Send))

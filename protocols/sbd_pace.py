@@ -25,7 +25,7 @@ class Pace:
         self._chance = chance
         self._charged = 0.0
         self._next = 0.0
-        self._register_next = 0.0
+        self.register_next = 0.0
 
     def ready(self) -> float:
         """The moment from which on a session may begin."""
@@ -49,9 +49,6 @@ class Pace:
             return LADDER_END
         return LADDER[self.failures] * self._chance()
 
-    def may_register(self, now: float) -> bool:
-        return now >= self._register_next
-
     def registered(self, now: float) -> None:
         """A registration was tried, or the modem said that one had been."""
-        self._register_next = now + REGISTRATION_MIN
+        self.register_next = now + REGISTRATION_MIN
