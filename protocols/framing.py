@@ -36,6 +36,16 @@ class Lines:
         self._rest = b""
         self._skipping = False  # the rest of a line that was too long
 
+    @property
+    def rest(self) -> bytes:
+        """What has come of the line that has not ended."""
+        return self._rest
+
+    def take_rest(self) -> bytes:
+        """What has come of it is whole as it is: a prompt has no end of line."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     def feed(self, data: bytes) -> list[bytes]:
         lines = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         self._rest = self._bounded(lines.pop())
