@@ -35,7 +35,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     """The key of a file; LocalError says why it cannot be used, OSError that it cannot be read."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        _check_private(os.fstat(handle), path)
+        check_private(os.fstat(handle), path)
         return _parse(os.read(handle, MAX_FILE + 1), path)
     finally:
         os.close(handle)
@@ -46,7 +46,7 @@ def public_of(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes_raw()
 
 
-def _check_private(facts: os.stat_result, path: Path) -> None:
+def check_private(facts: os.stat_result, path: Path) -> None:
     """Ours or root's (systemd credentials are root's), and nobody else's to read."""
     if not stat.S_ISREG(facts.st_mode):
         raise LocalError("key-file", f"{path} is not a file")
