@@ -201,6 +201,22 @@ class Bearer(Protocol):
         ...
 
 
+class Told(NamedTuple):
+    """What a device says the time is: it was `unix_ms` at boot time `at` (ms), give or take `error` ms."""
+
+    unix_ms: int
+    at: int
+    error: int = 1000
+
+
+class Timekeeper(Protocol):
+    """A bearer that can tell the time (BeiDou, Iridium), too. Asked now and then, never waited for."""
+
+    def time(self) -> Told | None:
+        """The newest it has heard; None before it has heard any."""
+        ...
+
+
 class Keep(Protocol):
     """Starts a coroutine that is run for ever with back-off; given to drivers that need a pump of their own."""
 
