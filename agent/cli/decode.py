@@ -25,7 +25,7 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    data = _bytes(options.source)
+    data = _bytes(options.source, literal=options.kind in LITERAL)
     if not data:
         complain("decode.kind")
         return 2
@@ -55,16 +55,19 @@ def _explain(alerts: Iterable[dict[str, Any]]) -> None:
             complain(f"import.{note['code']}", detail=note.get("detail", ""))
 
 
-def _bytes(source: str) -> bytes:
-    """The bytes of a file, of hexadecimal digits, or of standard input; a text of hexadecimal digits counts as them."""
+def _bytes(source: str, *, literal: bool = False) -> bytes:
+    """The bytes of a file, of hexadecimal digits, or of standard input; a text of hexadecimal digits counts as them, but
+    where it is what the kind is written in (`literal`).
+    """
+    meant = bytes if literal else _unhexed
     if source == "-":
-        return _unhexed(sys.stdin.buffer.read(LARGEST_INPUT))
+        return meant(sys.stdin.buffer.read(LARGEST_INPUT))
     try:
         if Path(source).is_file():
-            return _unhexed(Path(source).read_bytes()[:LARGEST_INPUT])
+            return meant(Path(source).read_bytes()[:LARGEST_INPUT])
     except OSError:
         return b""
-    return _unhexed(source.encode())
+    return meant(source.encode())
 
 
 def _unhexed(data: bytes) -> bytes:
@@ -94,6 +97,7 @@ def _by(target: str) -> Callable[[bytes], Iterator[dict[str, Any]]]:
 
 
 IMPORTS = frozenset({"cap", "12379", "ebm", "camf"})
+LITERAL = frozenset({"sms"})  # PDUs are written in hexadecimal, one a line
 KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "nmea": _nmea,
     "modbus-rtu": _by("protocols.modbus_decode:decode"),
@@ -103,4 +107,6 @@ KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "12379": _by("protocols.cn12379:decode_12379"),
     "ebm": _by("protocols.ebm:decode_ebm"),
     "camf": _by("protocols.camf:decode_camf"),
+    "sms": _by("protocols.sms_decode:decode"),
+    "at": _by("protocols.at_decode:decode"),
 }
