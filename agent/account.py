@@ -83,7 +83,7 @@ def opened(facts: Mapping[str, Any], public: bytes) -> Account:
     except binascii.Error as error:
         raise RemoteError("account.sealed", str(error)) from error
     envelope = cose.decode(sealed, MOST_PAYLOAD)
-    if envelope.several or not cose.verifies(public, envelope.signatures[0], envelope.signed()):
+    if envelope.several or not envelope.is_by(public, envelope.signatures[0]):
         raise RemoteError("account.forged", "the signature is not of this key")
     return decode(envelope.payload)
 

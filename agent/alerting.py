@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from drivers.api import Action, Actuator, Outcome, Verdict
 from protocols import cose
 from protocols.alert import ClockReading, Local, Refusal, VerifiedAlert
 from protocols.keyring import Keyring
-from protocols.seal import MAX_CHECKS, verify
+from protocols.seal import verify
 
 log = logging.getLogger(__name__)
 
@@ -204,15 +205,15 @@ class Alerting:
         self._enact(decide(self._journal.journal, found, self._now(), self._place, self._policy), message, found)
 
     def _verified(self, message: Message) -> VerifiedAlert | Refusal:
-        """Who signed it, for what checking may cost. A word of its issuer that is new here is worth any effort; of what is
+        """Who signed it, for what checking may cost. A word of its issuer that is new here is worth a whole effort; of what is
         left undecided the rest is looked at later, and a message of nobody known so far is not refused before that.
         """
         now, clock = self._monotonic(), self._clock.read()
         effort = self._ration.effort(message.bearer, now)
-        given = effort.left
+        given = replace(effort)
         found = verify(message.data, self.keyring, clock, effort)
-        self._ration.spent(message.bearer, given - effort.left, now)
-        if not effort.short or given == MAX_CHECKS:
+        self._ration.spent(message.bearer, given.left - effort.left, now, given.slow - effort.slow)
+        if not effort.short or given.whole:
             return found
         if isinstance(found, VerifiedAlert) and self._journal.journal.find(found.alert.issuer, found.identity) is None:
             return verify(message.data, self.keyring, clock)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from agent.keys import load_key, public_of
+from agent.signers import Signer, load_signer, public_of
 from protocols import alert_cbor, cose
 from protocols.alert import ActionCode, Alert, Level, MsgType, Permission, Status, chain_of, digest_of, next_seq
 from protocols.area import EVERYWHERE, Item, code_text, parse_code
@@ -19,9 +19,6 @@ from protocols.envelope import warning
 from protocols.errors import LocalError
 from protocols.keyring import Holder, Key, Keyring
 from protocols.seal import uncarry
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 E = TypeVar("E", bound=Enum)
 LARGEST = 1 << 20  # bytes of a file that describes an alert
@@ -72,9 +69,9 @@ class KeysetWords(msgspec.Struct, forbid_unknown_fields=True):
     key: list[KeyWords]
 
 
-def load_keys(files: Sequence[Path]) -> "list[Ed25519PrivateKey]":
+def load_keys(files: Sequence[Path]) -> list[Signer]:
     """LocalError also for one key that was given twice: it is one holder's word, not two's."""
-    keys = [load_key(file) for file in files]
+    keys = [load_signer(file) for file in files]
     if len({public_of(key) for key in keys}) < len(keys):
         raise LocalError("same-key", "two of the files hold one key; each holder has a key of its own")
     return keys

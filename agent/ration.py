@@ -1,20 +1,36 @@
 """How much checking a bearer's messages may cost, and which of them are looked at a second time.
 
 A forgery is refused only after every key has been tried, a genuine message is believed after the first. So the issuer's own
-keys are always tried, and what the keys of others cost is rationed for each bearer; what that leaves undecided waits for its
-turn instead of being refused. Knows no seal and no clock.
+keys are always tried, and what the keys of others cost is rationed for each bearer, as is every check by SM2, which costs as
+much as hundreds; what that leaves undecided waits for its turn instead of being refused. Knows no seal and no clock.
 """
 
 from collections import deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from agent.bucket import Bucket
 from agent.intake import Message
-from protocols.seal import MAX_CHECKS, Effort
+from protocols.seal import MAX_CHECKS, MAX_SLOW, Effort
 
 CHECKS = 1000  # at once, and a second after that: 5 % of a core here, 20 % of a Raspberry Pi 4's
+SLOW, SLOW_BURST = 4, 8  # a second, and at once, by SM2: 12 % of a core here, two thirds of a Raspberry Pi 4's
 MOST_WAITING = 32  # second looks of a bearer and rank
 MOST_BYTES = 256 * 1024  # of all that wait; a sealed alert with its text has at most 5,000
+
+
+class _Purse(NamedTuple):
+    """What a bearer may spend."""
+
+    checks: Bucket
+    slow: Bucket
+
+    def effort(self, now: float) -> Effort:
+        left, slow = int(self.checks.level(now)), int(self.slow.level(now))
+        return Effort(max(0, min(MAX_CHECKS, left)), max(0, min(MAX_SLOW, slow)))
+
+    def wait(self, now: float) -> float:
+        return max(self.checks.wait(MAX_CHECKS, now), self.slow.wait(MAX_SLOW, now))
 
 
 class Ration:
@@ -23,15 +39,17 @@ class Ration:
     """
 
     def __init__(self) -> None:
-        self._buckets: dict[str, Bucket] = {}
+        self._purses: dict[str, _Purse] = {}
         self._waiting: tuple[deque[Message], deque[Message]] = (deque(), deque())
         self._bytes = 0
 
     def effort(self, bearer: str, now: float) -> Effort:
-        return Effort(max(0, min(MAX_CHECKS, int(self._bucket(bearer, now).level(now)))))
+        return self._purse(bearer, now).effort(now)
 
-    def spent(self, bearer: str, checks: int, now: float) -> None:
-        self._bucket(bearer, now).take(checks, now)
+    def spent(self, bearer: str, checks: int, now: float, slow: int = 0) -> None:
+        purse = self._purse(bearer, now)
+        purse.checks.take(checks, now)
+        purse.slow.take(slow, now)
 
     def put_off(self, message: Message, *, known: bool) -> bool:
         """Whether there was room."""
@@ -47,7 +65,7 @@ class Ration:
         """The next message whose bearer has earned a whole look."""
         for line in self._waiting:
             for message in line:
-                if self._bucket(message.bearer, now).level(now) >= MAX_CHECKS:
+                if self.effort(message.bearer, now).whole:
                     line.remove(message)
                     self._bytes -= len(message.data)
                     return message
@@ -55,10 +73,10 @@ class Ration:
 
     def next_look(self, now: float) -> float | None:
         """When (monotonic) `again` has one."""
-        return min((now + self._bucket(bearer, now).wait(MAX_CHECKS, now) for bearer in self._bearers()), default=None)
+        return min((now + self._purse(bearer, now).wait(now) for bearer in self._bearers()), default=None)
 
     def _bearers(self) -> Iterator[str]:
         yield from {message.bearer for line in self._waiting for message in line}
 
-    def _bucket(self, bearer: str, now: float) -> Bucket:
-        return self._buckets.setdefault(bearer, Bucket(CHECKS, CHECKS, now))
+    def _purse(self, bearer: str, now: float) -> _Purse:
+        return self._purses.setdefault(bearer, _Purse(Bucket(CHECKS, CHECKS, now), Bucket(SLOW_BURST, SLOW, now)))

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drivers.api import Problem
+from protocols import cose
 from protocols.alert import Refusal
 from protocols.keyring import Keyring, open_keyset
 
 KEPT = "keyset"  # in the state directory: the newest that was taken
 ROOTS = 3  # two of which must have signed; the third is in a safe elsewhere
-KEY_BYTES = 32  # Ed25519, RFC 8032
 MOST_BYTES = 64 * 1024  # a full key-set is about 9 KiB
 
 
@@ -22,7 +22,7 @@ def roots_of(hexes: Sequence[str]) -> list[bytes]:
             key = bytes.fromhex(text)
         except ValueError:
             key = b""
-        if len(key) != KEY_BYTES:
+        if not cose.is_public(key):
             raise ValueError(text)
         found.append(key)
     return found

@@ -6,6 +6,7 @@ Apart from the warnings' own line, so that a flood here delays none of them. Wha
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -25,7 +26,8 @@ MOST_WAITING = {
     "beacon": 128,
     "keyset": 4,
 }  # two beacons of every issuer there can be; a key-set is rare, and kept by the broker
-PACE = 0.01  # seconds between two: a flood of forgeries costs a few per cent of a slow processor
+PACE = 0.01  # seconds between two at least
+SHARE = 9  # times what the last one cost is waited: a flood of forgeries takes a tenth of a processor
 LOOK = 30.0  # seconds between looks at what time has brought
 
 
@@ -64,8 +66,9 @@ class Trusting:
         try:
             while True:
                 await self._some.wait()
+                began = time.perf_counter()
                 self._one()
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(max(PACE, SHARE * (time.perf_counter() - began)))
         finally:
             looking.cancel()
 

@@ -19,8 +19,6 @@ from protocols.keyring import MAX_NUMBER, Key, Keyring
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 VERSION = 1
 KIND = "beacon"  # no alert and no key-set says it: a signature over the one can never be taken for one over another
 MOST_ACTIVE = 32  # of the alerts in force, those that matter most; a province has had 40 on one bad night
@@ -59,7 +57,7 @@ class VerifiedBeacon:
             raise TypeError("a VerifiedBeacon is made by protocols.beacon.verify and nowhere else")
 
 
-def seal(beacon: Beacon, keys: "Sequence[Ed25519PrivateKey]") -> bytes:
+def seal(beacon: Beacon, keys: "Sequence[cose.Signer]") -> bytes:
     """The sealed bytes; LocalError says what cannot be said."""
     payload = canonical.encode(
         [VERSION, KIND, beacon.issuer, beacon.time, beacon.keyset, [list(alert) for alert in beacon.active]]
@@ -123,7 +121,6 @@ def _alert(row: Any) -> tuple[int, int]:
 
 def _signer(envelope: cose.Envelope, owner: str, keyring: Keyring, clock: ClockReading) -> Key | None:
     """The issuer's own key that signed. Only its holder's keys are tried, so a forgery is cheap to refuse."""
-    signed = envelope.signed()
     own = [key for key in keyring.keys if key.holder == owner and key.permissions_at(clock)]
-    checks = ((key, signature) for signature in envelope.signatures for key in own)
-    return next((key for key, signature in checks if cose.verifies(key.public, signature, signed)), None)
+    checks = ((key, signature) for signature in envelope.signatures for key in own if cose.fits(key.public, signature))
+    return next((key for key, signature in checks if envelope.is_by(key.public, signature)), None)

@@ -8,16 +8,13 @@ level, not before, not after], ...]]` in deterministic CBOR inside COSE_Sign.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from protocols import canonical, cose
 from protocols.alert import ClockReading, Grant, Level, Permission, Refusal
 from protocols.alert_cbor import MAX_ISSUER, MAX_TIME
 from protocols.area import is_code
 from protocols.errors import LocalError, RemoteError
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 VERSION = 1
 ROOTS_NEEDED = 2
@@ -42,7 +39,7 @@ class Holder(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One public key. `level` is the highest it may act on; `areas` are code prefixes, 0 everywhere; times are Unix."""
+    """One public key, of Ed25519 or SM2 by its form. `level` is the highest it may act on; `areas` are code prefixes, 0 everywhere; times are Unix."""
 
     holder: str
     public: bytes
@@ -87,7 +84,7 @@ class Keyring:
             yield from (key for key in self.keys if (key.holder == owner) is own and key.permissions_at(clock))
 
 
-def seal_keyset(keyring: Keyring, roots: "Sequence[Ed25519PrivateKey]") -> bytes:
+def seal_keyset(keyring: Keyring, roots: Sequence[cose.Signer]) -> bytes:
     """The key-set file, by two or three roots."""
     if len(roots) < ROOTS_NEEDED:
         raise LocalError("few-roots", f"{len(roots)} roots, {ROOTS_NEEDED} needed")
@@ -128,8 +125,11 @@ def fingerprint(*publics: bytes) -> str:
 
 
 def _agreed(envelope: cose.Envelope, roots: frozenset[bytes]) -> int:
-    signed = envelope.signed()
-    return sum(any(cose.verifies(root, signature, signed) for signature in envelope.signatures) for root in roots)
+    return sum(any(_by(root, signature, envelope) for signature in envelope.signatures) for root in roots)
+
+
+def _by(root: bytes, signature: cose.Signature, envelope: cose.Envelope) -> bool:
+    return cose.fits(root, signature) and envelope.is_by(root, signature)
 
 
 def _plain(keyring: Keyring) -> list[Any]:
@@ -170,7 +170,7 @@ def _key(value: Any, holders: tuple[Holder, ...]) -> Key:
             known = 0 <= holder < len(holders) and 0 <= bits <= ALL_PERMISSIONS and level in set(Level)
             dated = 0 <= begin < end <= MAX_TIME
             placed = 1 <= len(areas) <= MAX_AREAS and all(isinstance(area, int) and is_code(area) for area in areas)
-            if known and dated and placed and len(public) == 32:
+            if known and dated and placed and cose.is_public(public):
                 name = holders[holder].name
                 return Key(name, public, Permission(bits), tuple(areas), Level(level), begin, end)
     raise RemoteError("malformed", f"not a key: {str(value)[:60]!r}")

@@ -29,7 +29,8 @@ def decode_sealed(data: bytes) -> dict[str, Any]:
     return {
         "verified": False,
         "form": "COSE_Sign" if envelope.several else "COSE_Sign1",
-        "signatures": [signature.hex() for signature in envelope.signatures],
+        "signatures": [signature.value.hex() for signature in envelope.signatures],
+        "algorithms": ["EdDSA" if signature.algorithm == cose.EDDSA else "SM2" for signature in envelope.signatures],
         "identity": cose.identity(envelope.payload).hex(),
         "bytes": len(sealed),
         "alert": alert_json(alert),

@@ -76,6 +76,8 @@ def add_keyset(options: argparse.Namespace) -> int:
         complain("trust.refused", why=f"{answer['error']}: {answer.get('detail', '')}")
         return 1
     complain("trust.added", number=found.number)
+    for facts in unusable(found):
+        complain("trust.sm2_missing", **facts)
     return 0
 
 
@@ -169,14 +171,27 @@ def faults(config: "Config", ring: "Keyring", now: int) -> Iterator[tuple[str, d
     from protocols.alert import ClockReading, Level, Permission
     from protocols.keyring import fingerprint
 
+    silent = list(unusable(ring))
+    yield from (("trust.sm2_missing", facts) for facts in silent)
     for key, left in expiries(ring, now):
         facts = {"holder": key.holder, "days": max(0, left // DAY), "fingerprint": fingerprint(key.public)}
         yield ("trust.expires" if left > 0 else "trust.expired"), facts
     clock = ClockReading(now, now, trusted=True)
     place = Place(tuple(int(code) for code in config.station.areas))
-    powers = powers_here([key.grant_at(clock) for key in ring.keys], Level.RED, place)
+    believed = [key for key in ring.keys if fingerprint(key.public) not in {facts["fingerprint"] for facts in silent}]
+    powers = powers_here([key.grant_at(clock) for key in believed], Level.RED, place)
     if config.actuators and sum(Permission.SIREN in may for may in powers.values()) < SIREN_HOLDERS:
         yield "trust.no_siren", {}
+
+
+def unusable(ring: "Keyring") -> "Iterator[dict[str, Any]]":
+    """Keys that verify nothing on this machine: of SM2 without its extra, or no point of its curve."""
+    from protocols import sm2
+    from protocols.keyring import fingerprint
+
+    for key in ring.keys:
+        if sm2.is_public(key.public) and not sm2.usable(key.public):
+            yield {"holder": key.holder, "fingerprint": fingerprint(key.public)}
 
 
 def roots_fingerprint(config: "Config") -> str:

@@ -26,9 +26,12 @@ def add(verbs: Any) -> None:
 
 
 def _key(steps: Any) -> None:
-    key = steps.add_parser("key", help="make a private key", description="Make an Ed25519 key; print its public half.")
+    key = steps.add_parser(
+        "key", help="make a private key", description="Make a key of Ed25519; print its public half."
+    )
     key.add_argument("what", choices=("new",))
     key.add_argument("file", type=Path, help="a new file, written with mode 0600; never overwritten")
+    key.add_argument("--sm2", action="store_true", help="of SM2 instead, where the law asks for it (extra: sm)")
     _done_by(key, "warn_keys", "make")
 
 

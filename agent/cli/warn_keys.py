@@ -5,7 +5,7 @@ import time
 
 from agent.cli.common import complain, print_json
 from agent.issue import beacon_of, keyset_from, load_keys, read_sealed
-from agent.keys import make_key, public_of
+from agent.signers import make_signer, public_of
 from protocols import beacon
 from protocols.errors import LocalError, ProtocolError
 from protocols.keyring import fingerprint, number_of, seal_keyset
@@ -13,12 +13,15 @@ from protocols.keyring import fingerprint, number_of, seal_keyset
 
 def make(options: argparse.Namespace) -> int:
     try:
-        public = public_of(make_key(options.file))
+        public = public_of(make_signer(options.file, chinese=options.sm2))
     except FileExistsError:
         complain("warn.key_exists", file=options.file)
         return 2
     except OSError as wrong:
         complain("warn.key", file=options.file, why=wrong.strerror)
+        return 2
+    except LocalError as wrong:
+        complain("warn.key", file=options.file, why=wrong)
         return 2
     print_json({"file": str(options.file), "public": public.hex(), "fingerprint": fingerprint(public)})
     return 0

@@ -262,7 +262,7 @@ def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path):
     assert stat.S_IMODE((tmp_path / "station.key").stat().st_mode) == 0o600
     envelope = cose.decode(again.seals[1], 100)
     assert envelope.payload == b"b"
-    assert cose.verifies(bytes.fromhex(first.public), envelope.signatures[0], envelope.signed())
+    assert envelope.is_by(bytes.fromhex(first.public), envelope.signatures[0])
 
 
 def test_a_key_others_can_read_signs_nothing_and_the_account_is_said_all_the_same(tmp_path):

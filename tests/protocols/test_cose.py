@@ -112,7 +112,7 @@ def test_we_verify_cose_sign1_of_another_library():
     data = COSE.new().encode_and_sign(PAYLOAD, cwt_private("a"), protected={1: -8}, unprotected={})
     envelope = cose.decode(data, 100)
     assert envelope.payload == PAYLOAD
-    assert cose.verifies(public("a"), envelope.signatures[0], envelope.signed())
+    assert envelope.is_by(public("a"), envelope.signatures[0])
     assert data == cose.encode(PAYLOAD, [private("a")])  # byte for byte
 
 
@@ -121,7 +121,7 @@ def test_we_verify_cose_sign_of_another_library():
     data = COSE.new().encode_and_sign(PAYLOAD, signers=signers, protected={}, unprotected={})
     envelope = cose.decode(data, 100)
     for name, signature in zip(("a", "b"), envelope.signatures, strict=True):
-        assert cose.verifies(public(name), signature, envelope.signed())
+        assert envelope.is_by(public(name), signature)
     assert data == cose.encode(PAYLOAD, [private("a"), private("b")])
 
 

@@ -430,8 +430,8 @@ def rebuilt(chance: random.Random) -> bytes:
         payload = canonical.encode(fields)
     signatures = [chance.choice(chance.choice(parts).signatures) for _ in range(chance.randrange(1, 4))]
     if chance.random() < 0.4:
-        return cose.SIGN1_TAG + canonical.encode([cose.EDDSA, {}, payload, signatures[0]])
-    return cose.SIGN_TAG + canonical.encode([b"", {}, payload, [[cose.EDDSA, {}, one] for one in signatures]])
+        return cose.SIGN1_TAG + canonical.encode([cose.EDDSA, {}, payload, signatures[0].value])
+    return cose.SIGN_TAG + canonical.encode([b"", {}, payload, [[cose.EDDSA, {}, one.value] for one in signatures]])
 
 
 BATCH = 50
