@@ -8,6 +8,7 @@ published by makers of its modems' libraries in January 2026.
 """
 
 from datetime import UTC, datetime
+from math import floor
 from typing import NamedTuple
 
 from protocols.errors import LocalError
@@ -47,17 +48,17 @@ def in_era(ticks: int, era: Era) -> float:
 
 def ticks_at(unix: float, era: Era = NEWEST) -> int:
     """The count at a moment, wrapped as the network wraps it."""
-    return round((unix - era.epoch) * 100 / 9) % TICKS
+    return floor((unix - era.epoch) * 100 / 9) % TICKS
 
 
-def decode(ticks: int, floor: float = float(NEWEST.since), near: float | None = None) -> float | None:
+def decode(ticks: int, least: float = float(NEWEST.since), near: float | None = None) -> float | None:
     """Unix seconds, or None in an era that nobody here knows.
 
-    `floor`: it is later than this (the date of the program, a time once trusted). `near`: a guess, where there is one.
+    `least`: it is later than this (the date of the program, a time once trusted). `near`: a guess, where there is one.
     """
     ends = [later.since for later in ERAS[1:]] + [NEWEST.epoch + TICKS * TICK]
     times = [(in_era(ticks, era), era.since, end) for era, end in zip(ERAS, ends, strict=True)]
-    believed = [time for time, since, end in times if max(floor, since) <= time < end]
+    believed = [time for time, since, end in times if max(least, since) <= time < end]
     if near is not None:
         believed = [time for time in believed if abs(time - near) <= NEAR_MOST]
     return believed[-1] if believed else None

@@ -27,11 +27,15 @@ class Ask(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """`final` is OK, ERROR, READY or "" where none came in time. `data` is that of a counted answer, if whole."""
+    """`final` is OK, ERROR, READY or "" where none came in time. `data` is that of a counted answer, if whole.
+
+    `echoed`: the modem repeated the command, so it has forgotten its settings: it was without power.
+    """
 
     final: str
     lines: tuple[bytes, ...] = ()
     data: bytes | None = None
+    echoed: bool = False
 
 
 class Ring(NamedTuple):
@@ -45,13 +49,13 @@ class Indicator(NamedTuple):
     value: int
 
 
-class Noise(NamedTuple):
+class Note(NamedTuple):
     """Something to count."""
 
     reason: str
 
 
-Heard = Reply | Ring | Indicator | Noise
+Heard = Reply | Ring | Indicator | Note
 
 
 class Dialogue:
@@ -59,7 +63,7 @@ class Dialogue:
 
     def __init__(self) -> None:
         self.deadline: float | None = None
-        self.echoed = False  # the modem repeats what it is told: it has forgotten its settings
+        self._echoed = False
         self._asked: Ask | None = None
         self._held = b""
         self._lines: list[bytes] = []
@@ -68,7 +72,7 @@ class Dialogue:
 
     def ask(self, asked: Ask, now: float) -> list[Send]:
         self._asked, self._counting, self.deadline = asked, asked.counted, now + asked.patience
-        self._lines, self._data = [], None
+        self._lines, self._data, self._echoed = [], None, False
         return [Send(asked.text)] if asked.text else []
 
     def tick(self, now: float) -> list[Heard]:
@@ -90,14 +94,14 @@ class Dialogue:
                 except RemoteError as wrong:
                     self._held = self._held[1 if wrong.offset == 0 else (wrong.offset or 0) + 2 :]
                     self._counting = wrong.offset == 0
-                    yield Noise(wrong.reason)
+                    yield Note(wrong.reason)
             elif end := _ENDS.search(self._held):
                 line, self._held = self._held[: end.start()], self._held[end.end() :]
                 if line:
                     yield from self._line(line)
             elif len(self._held) > HELD_MOST:
                 self._held = b""
-                yield Noise("noise")
+                yield Note("noise")
             else:
                 return
 
@@ -118,15 +122,15 @@ class Dialogue:
         elif indicator:
             yield Indicator(*indicator)
         elif self._asked is None:
-            yield Noise("stray")
+            yield Note("stray")
         elif line == self._asked.text.rstrip(b"\r"):
-            self.echoed = True
+            self._echoed = True
         elif (final := _FINAL.match(line)) and not self._asked.listen:
             yield self._end(final[1].decode())
         elif len(self._lines) < LINES_MOST:
             self._lines.append(line)
 
     def _end(self, final: str) -> Reply:
-        reply = Reply(final, tuple(self._lines), self._data)
+        reply = Reply(final, tuple(self._lines), self._data, self._echoed)
         self._asked, self._counting, self.deadline = None, False, None
         return reply

@@ -123,3 +123,9 @@ def bars(lines: Iterable[bytes]) -> int | None:
 def imei(lines: Iterable[bytes]) -> str:
     """+CGSN answers with the bare number; "" where it did not."""
     return next((match[0].decode() for line in lines if (match := re.search(rb"(?<!\d)\d{15}$", line))), "")
+
+
+def write_code(lines: Iterable[bytes]) -> int | None:
+    """+SBDWB: 0 written, 1 the message did not come in time, 2 its sum was wrong, 3 its length."""
+    digits = [line for line in lines if len(line) == 1 and line.isdigit()]
+    return int(digits[-1]) if digits else None
