@@ -1,7 +1,7 @@
 """`fengsui warn`: keys, key-sets, seals, beacons and their publication, for platforms and for drills. The steps' work stands in
 `warn_keys`, `warn_seal` and `warn_publish`; this file is what a person types.
 
-An exercise is another word than the real thing, and the real thing asks for its area to be typed: a drill and a warning that
+An exercise is another word than the real thing, and the real thing asks for its area's name to be typed: a drill and a warning that
 look alike at the desk were sent for each other (Hawaii, 2018).
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 
 ACTIONS = ("inform", "prepare", "shelter", "evacuate", "all-clear")
 LEVELS = ("red", "orange", "yellow", "blue")
+NAMES = "/etc/fengsui/areas.toml"
 
 
 def add(verbs: Any) -> None:
@@ -162,7 +163,8 @@ def _beacon(steps: Any) -> None:
 
 
 def _typed(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--typed", metavar="AREA", help="the area's code, instead of being asked for it")
+    verb.add_argument("--typed", metavar="AREA", help="the area's name (or code), instead of being asked for it")
+    verb.add_argument("--names", type=Path, help=f"names of areas, as TOML (default: {NAMES}, where it is)")
 
 
 def _out(verb: argparse.ArgumentParser) -> None:

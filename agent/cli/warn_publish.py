@@ -19,7 +19,7 @@ def publish(options: argparse.Namespace) -> int:
         data = read(options.file)
         found = _what(data)
         if isinstance(found, Alert):
-            confirm(found, options.typed)
+            confirm(found, options)
             return _send(options, data, topics_of(found, options.root), expiry=found.expires - int(time.time()))
         if isinstance(found, Beacon):
             return send_beacon(options, found, data)

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from agent import places
 from agent.cli.common import complain, print_json
-from agent.issue import WORDS, after, areas_of, draft, load_keys, read_sealed
+from agent.cli.warn import NAMES
+from agent.issue import WORDS, after, draft, load_keys, read_sealed
 from agent.say import say
 from protocols.alert import ActionCode, Alert, MsgType, Status
+from protocols.area import code_text
 from protocols.errors import LocalError, ProtocolError
 from protocols.seal import carry, seal
 from protocols.seal import countersign as join
@@ -41,7 +44,7 @@ def countersign(options: argparse.Namespace) -> int:
         data = read(options.file)
         print_json(decode_sealed(data))
         (key,) = load_keys([options.key])
-        confirm(read_sealed(data), options.typed)
+        confirm(read_sealed(data), options)
         return join(data, key)
 
     return _finish(options, make, quiet=True)
@@ -55,19 +58,31 @@ def allclear(options: argparse.Namespace) -> int:
     return _finish(options, lambda: _after(options, MsgType.UPDATE))
 
 
-def confirm(alert: Alert, typed: str | None) -> None:
-    """A real alert goes on only when the code of one of its areas was typed; LocalError otherwise. What ends one is not
-    asked for.
+def confirm(alert: Alert, options: argparse.Namespace) -> None:
+    """A real alert goes on only when the name of one of its areas was typed, or the code of one that has no name; LocalError
+    otherwise. For a shape that is `all`, where it is published. What ends one is not asked for.
     """
     ends = alert.msg_type is MsgType.CANCEL or alert.action is ActionCode.ALL_CLEAR
     if alert.status is not Status.ACTUAL or ends:
         return
-    areas = areas_of(alert)
+    names, codes = _names(options.names), [item for item in alert.area if isinstance(item, int)]
+    shapes = len(codes) < len(alert.area)
+    typed = options.typed
     if typed is None and sys.stdin.isatty():
         level, action = alert.level.name.lower(), alert.action.name.lower()
-        typed = input(say("warn.typed_name", event=alert.event, level=level, action=action, area=", ".join(areas)))
-    if typed is None or typed.strip() not in areas:
+        area = ", ".join(
+            [*(f"{names.whole(code)} = {code_text(code)}" for code in codes), *(["all"] if shapes else [])]
+        )
+        typed = input(say("warn.typed_name", event=alert.event, level=level, action=action, area=area))
+    if typed is None or not (names.is_meant(typed, codes) or (shapes and typed.strip() == "all")):
         raise LocalError("not-typed", say("warn.not_typed"))
+
+
+def _names(file: Path | None) -> places.Names:
+    names, problems = places.load(file or (Path(NAMES) if Path(NAMES).exists() else None))
+    if problems:
+        raise LocalError("names", "; ".join(say(one.code, **one.facts) for one in problems))
+    return names
 
 
 def read(file: Path) -> bytes:
@@ -81,7 +96,7 @@ def _real(options: argparse.Namespace) -> bytes:
         raise LocalError("exercise", say("warn.an_exercise"))
     if options.test:
         alert = replace(alert, status=Status.TEST)
-    confirm(alert, options.typed)
+    confirm(alert, options)
     return _sealed(options, alert, text)
 
 

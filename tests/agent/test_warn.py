@@ -6,7 +6,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from agent import cli
+from agent import cli, places
 from agent.issue import load_keys
 from agent.keys import public_of
 from protocols import beacon
@@ -108,6 +108,54 @@ def test_it_is_asked_for_on_a_terminal(desk, monkeypatch):
     assert desk.seal("sign")[0] == 0
     assert "11A51, red, evacuate" in asked[0]
     assert VILLAGE in asked[0]
+
+
+NAMES = '330205 = "江北区"\n330205004 = "慈城镇"\n330205004001 = ["榆树村", "Yushu"]\n'
+
+
+@pytest.mark.parametrize("typed", ["榆树村", " yushu ", "Ｙｕｓｈｕ"])
+def test_a_named_area_is_typed_by_its_name(desk, typed):
+    (desk.folder / "areas.toml").write_text(NAMES)
+    assert desk.seal("sign", "--names", "areas.toml", "--typed", typed)[0] == 0
+
+
+@pytest.mark.parametrize("typed", [VILLAGE, "慈城镇", "浙江省", "榆树", ""])
+def test_and_not_by_its_code_nor_by_anothers_name(desk, typed):
+    (desk.folder / "areas.toml").write_text(NAMES)
+    code, heard = desk.seal("sign", "--names", "areas.toml", "--typed", typed)
+    assert code == 2
+    assert "was not typed" in heard
+
+
+def test_the_provinces_have_names_from_the_start_and_the_whole_country_has_one(desk):
+    words = ["33" if one == VILLAGE else one for one in ALERT]
+    assert desk.seal("sign", "--typed", "33", words=words)[0] == 2
+    assert desk.seal("sign", "--typed", "浙江省", words=words)[0] == 0
+    assert desk.seal("sign", "--typed", "Zhejiang", words=words)[0] == 0
+    everywhere = ["all" if one == VILLAGE else one for one in ALERT]
+    assert desk.seal("sign", "--typed", "all", words=everywhere)[0] == 2
+    assert desk.seal("sign", "--typed", "全国", words=everywhere)[0] == 0
+
+
+def test_names_that_cannot_be_read_stop_it_and_are_told(desk):
+    (desk.folder / "areas.toml").write_text('33O2 = "x"\n3302 = ""\n3303 = "温州\\u202e市"\n')
+    code, heard = desk.seal("sign", "--names", "areas.toml", "--typed", VILLAGE)
+    assert code == 2
+    assert "33O2" in heard
+    assert heard.count("needs a name") == 2
+    assert desk.seal("sign", "--names", "nothing.toml", "--typed", VILLAGE)[0] == 2
+
+
+def test_names_are_shown_from_the_province_down():
+    names, problems = places.load()
+    assert problems == []
+    assert len([code for code in names.table if code]) == 34
+    own = places.Names({**names.table, 330205: ("江北区",), 330205004001: ("榆树村",)})
+    assert own.whole(330205004001) == "浙江省 江北区 榆树村"
+    assert own.whole(330205004002) == "浙江省 江北区 330205004002"
+    assert own.whole(0) == "全国"
+    assert own.shown((330205, 330205004001)) == "浙江省 江北区、浙江省 江北区 榆树村"
+    assert places.Names({}).whole(3302) == "3302"
 
 
 def test_a_test_is_one_whatever_is_typed(desk):
