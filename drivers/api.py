@@ -232,6 +232,7 @@ class Context:
     buses: Mapping[str, Any] = field(default_factory=dict)  # name -> drivers.bus.Bus
     now: Callable[[], int] = boot_ms
     profiles: tuple[Path, ...] = ()  # directories of profiles beside the shipped ones
+    state: Path | None = None  # where a driver may keep a small file that must survive; None: nothing is kept
 
 
 @dataclass(frozen=True, slots=True)
