@@ -6,7 +6,7 @@ says with one `Send` is read in one piece, so that it decides itself where its l
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from drivers.simulated.line import PtyLine
@@ -19,6 +19,13 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def _tell(device: Machine, wake: Callable[[], None]) -> None:
+    """A device that is also reached by another way than its line (a radio) has `reached` and calls `wake` then."""
+    reached = getattr(device, "reached", None)
+    if reached is not None:
+        reached(wake)
+
+
 class MachineStream:
     """See `drivers.stream.Stream`: the device at its other end."""
 
@@ -26,6 +33,7 @@ class MachineStream:
         self._device = device
         self._said: deque[bytes] = deque(maxlen=PIECES_MOST)
         self._changed = asyncio.Event()
+        _tell(device, self._changed.set)
 
     async def read(self) -> bytes:
         while not self._said:
@@ -66,6 +74,7 @@ class MachineLine:
 
     async def __aenter__(self) -> Self:
         await self._line.__aenter__()
+        _tell(self._device, self.wake)
         self._carry_out([])
         return self
 
