@@ -146,6 +146,11 @@ class Clock:
         unix = anchor.wall + at - anchor.at
         return max(unix, BUILD_TIME * 1000), anchor.trusted and unix >= BUILD_TIME * 1000
 
+    def zero(self, boot: bytes) -> tuple[int, bool]:
+        """Unix milliseconds of a boot's time 0, and whether a trusted anchor says so: for who adds boot times himself."""
+        anchor = self._anchors.get(boot.hex())
+        return (BUILD_TIME * 1000, False) if anchor is None else (anchor.wall - anchor.at, anchor.trusted)
+
     def read(self) -> ClockReading:
         """The present for decisions, in Unix seconds."""
         now = self.now()
