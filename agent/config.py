@@ -38,6 +38,7 @@ from protocols.errors import ProtocolError
 
 if TYPE_CHECKING:
     from agent.bearers.config import BearerTable, NarrowConfig
+    from agent.derive.config import DerivedTable
 
 T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
@@ -117,6 +118,7 @@ class Config:
     contacts: ContactsConfig | None = None
     bearers: "list[BearerTable]" = field(default_factory=list)
     narrow: "NarrowConfig | None" = None  # where there are bearers
+    derived: "list[DerivedTable]" = field(default_factory=list)
 
     @property
     def base(self) -> Path:
@@ -223,7 +225,7 @@ class _Reader:
 
 KNOWN = (
     *("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator"),
-    *("rule", "button", "contacts", "bearer", "narrow"),
+    *("rule", "button", "contacts", "bearer", "narrow", "derived"),
 )
 
 
@@ -284,6 +286,7 @@ def _read(reader: _Reader) -> Config | None:
         contacts,
         bearers,
         narrow,
+        _derived(reader),
     )
 
 
@@ -299,6 +302,19 @@ def _narrow(reader: _Reader) -> "tuple[list[BearerTable], NarrowConfig | None]":
         reader.add(label, problems)
         bearers += [one] if one is not None else []
     return bearers, reader.one("narrow", NarrowConfig, NarrowConfig())
+
+
+def _derived(reader: _Reader) -> "list[DerivedTable]":
+    if "derived" not in reader.data:
+        return []
+    from agent.derive.config import parse
+
+    made = []
+    for label, table in reader.many("derived"):
+        one, problems = parse(table)
+        reader.add(label, problems)
+        made += [one] if one is not None else []
+    return made
 
 
 def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
@@ -317,6 +333,11 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
         for one in made:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
+    if config.derived and not any(True for _ in _station(config.station)):
+        from agent.derive.config import check_derived
+
+        for table, problem in check_derived(config.derived, measured(config, context), config.station.timezone):
+            yield table, [problem]
     yield from _local(config, context)
     if config.narrow is not None:
         from agent.bearers.config import check_bearers
@@ -356,6 +377,17 @@ def plans_of(config: Config) -> Plans:
 
 
 def specs_of(config: Config, context: Context) -> dict[str, SeriesSpec]:
+    """Every series that the station will give, measured and derived."""
+    specs = measured(config, context)
+    if config.derived:
+        from agent.derive.config import specs as derived
+
+        with contextlib.suppress(OSError, ValueError, KeyError):  # the station's own check says why
+            specs |= derived(config.derived, config.station.timezone)
+    return specs
+
+
+def measured(config: Config, context: Context) -> dict[str, SeriesSpec]:
     """Every series that the sensors will give."""
     specs: dict[str, SeriesSpec] = {}
     for sensor in config.sensors:

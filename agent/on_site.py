@@ -44,7 +44,7 @@ class OnSite:
         self._buffer, self._clock = recorder.buffer, recorder.clock
         self.alarms = LocalAlarms(
             [Rule(one) for one in config.rules],
-            sensors={series: source.name for source in sources for series in source.series},
+            sensors=_witnesses(config, sources),
             record=tap,
             path=alerting,
             now=self._clock.now,
@@ -148,3 +148,12 @@ class OnSite:
         until = self._buffer.next(Lane.TELEMETRY) - 1
         await asyncio.wait([asyncio.wrap_future(self._buffer.flush())])  # a disk that refuses: then from memory
         return await recall(self._buffer, self._clock, frozenset(series), since, until)
+
+
+def _witnesses(config: Config, sources: Sequence[Source]) -> dict[str, str]:
+    """Which sensor speaks in each series; a derived one says nothing that its input has not said."""
+    found = {series: source.name for source in sources for series in source.series}
+    for table in config.derived:
+        made = table.make(config.station.timezone)
+        found |= dict.fromkeys(made.outputs, found.get(made.inputs[0], made.inputs[0]))
+    return found

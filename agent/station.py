@@ -38,6 +38,7 @@ from drivers.within import within
 
 if TYPE_CHECKING:
     from agent.commands import Commands
+    from agent.derive.deriver import Deriver
     from agent.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Station:
                 config, self.recorder, self.alerting,
                 context=context, sources=self.sources, actuators=self.actuators, tap=self.tap,
             )  # fmt: skip
+            self.deriver = self._open_deriver()
             self.commands: dict[str, Commands] = {}
             self.uplinks = [self._uplink(route, report) for route in config.routes]
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
@@ -153,6 +155,10 @@ class Station:
 
     def _start(self, house: Supervisor) -> None:
         """Sensors first: the first sample is taken before anything of the network begins."""
+        if self.deriver is not None:
+            self.recorder.expect(self.deriver.series)
+            self.recorder.watch(self.deriver.take)
+            house.keep("derived series", self.deriver.run)
         for source in self.sources:
             self.recorder.expect(source.series)
             house.keep(f"sensor {source.name}", lambda source=source: source.run(self.recorder.readings))  # type: ignore[misc]  # mypy cannot type a default in a lambda
@@ -233,6 +239,20 @@ class Station:
         from agent.receipts import Receipts
 
         return Receipts(self.config.station.id, self.config.state, self.clock, self.recorder.event)
+
+    def _open_deriver(self) -> "Deriver | None":
+        if not self.config.derived:
+            return None
+        from agent.derive.deriver import Deriver
+
+        return Deriver(
+            self.config.derived,
+            self.config.station.timezone,
+            self.clock,
+            record=self.recorder.readings,
+            keep=self.buffer.set_meta,
+            saved=self.buffer.meta,
+        )
 
     def _open_trust(self) -> Trusting | None:
         if self.alerting is None:

@@ -80,9 +80,10 @@ class Counter:
 
 
 class Window:
-    """The last `seconds` of one series."""
+    """The last `seconds` of one series; a slope wants `least` readings."""
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, least: int = LEAST_FOR_RATE) -> None:
+        self._least = least
         self.span = seconds * 1000
         self._width = max(1, self.span // SLOTS)
         self._slots: deque[Slot] = deque()
@@ -132,7 +133,7 @@ class Window:
             joined.join(slot.moments)
         if function == "mean":
             return point(joined.value)
-        usable = joined.count >= LEAST_FOR_RATE and joined.time_time > 0
+        usable = joined.count >= self._least and joined.time_time > 0
         return point(joined.slope * HOUR) if usable else UNKNOWN
 
     def _whole(self, now: int, patience: int) -> bool:
