@@ -104,7 +104,7 @@ class _Transcript:
 
 
 def _noted(text: str) -> Iterator[str]:
-    """What was said in a line of notes: `TX AT+CSMS=1\\r RX +CSMS: 1,1,1 / OK ; TX ...`."""
+    r"""What was said in a line of notes: `TX AT+CSMS=1\r RX +CSMS: 1,1,1 / OK ; TX ...`."""
     for part in _NOTED.split(text):
         yield from _REMARK.sub("", part).split(" / ")
 
