@@ -46,14 +46,15 @@ class Scripts:
         self.pace = Pace(chance, recharge)
         self.signal: int | None = None  # bars, 0 to 5
         self.service: bool | None = None  # None: the modem does not say
-        self.launched = False  # the message in hand may be on its way
-        self.message = b""
+        self.message = b""  # to be sent
+        self.launched = False  # and may be on its way
         self.ring = False  # a message waits at the gateway
         self.more = False  # and others behind the one that came
         self.begun = False
         self.registered = False
         self.now = 0.0
         self.said = list[Event]()
+        self._carrying = False  # this session is for the message, which was there when it began
         self._timed = False  # the modem has had the network's time since it was begun with
         self._momsn: int | None = None  # of the next session
 
@@ -130,16 +131,17 @@ class Scripts:
         self.said.append(Note("registered" if self.registered else "not-registered"))
 
     def session(self) -> Script:
+        self._carrying = bool(self.message)
         if not self._timed:
             # Firmware before TA13001 can hang for good in a session that begins without the network's time.
             yield from self._read_time()
             if not self._timed:
                 self._fail(NO_TIME)
                 return
-        if self.message and not (yield from self._write()):
+        if self._carrying and not (yield from self._write()):
             return
         ring, self.ring, self.more = self.ring, False, False
-        self.launched = bool(self.message)
+        self.launched = self._carrying
         reply = yield Ask(b"AT+SBDIXA\r" if ring else b"AT+SBDIX\r", SESSION_PATIENCE)
         done = session(reply.lines) or (yield from self._reconstruct(reply))
         if done is None:
@@ -195,7 +197,9 @@ class Scripts:
             self._fail(status)
             return
         self.registered = True
-        self.more = done.mt == 1 and done.queued > 0  # what cannot be had is not asked for again: a try is paid
+        # Every session is paid for: one more only while each brings something, or a ring would call for the next for ever.
+        self.more = done.mt == 1 and done.queued > 0
+        self.ring = self.ring and done.mt != 0
         if done.mt == 2:
             self.ring = True
             self.pace.failed(self.now)
@@ -218,8 +222,8 @@ class Scripts:
             self._outcome(Refused(status.reason, None if status.fate is Fate.FATAL else wait))
 
     def _outcome(self, outcome: Taken | Doubtful | Refused) -> None:
-        if self.message:
-            self.message = b""
+        if self._carrying:
+            self.message, self._carrying = b"", False
             self.said.append(outcome)
 
     def _fetch(self, mtmsn: int) -> Script:

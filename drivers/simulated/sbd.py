@@ -205,7 +205,6 @@ class SbdModem(ModemLine):
         self.momsn = (self.momsn + (status <= 4)) & 0xFFFF
         if self._chance.random() >= self.faults.swallowed:
             self.answer(line, *["SBDRING"] * self.faults.ring_inside, "OK")
-        self.later(1.0, self._ring)
 
     def _register(self) -> None:
         early = bool(self.registrations) and self._now - self.registrations[-1] < REGISTER_MIN
@@ -221,7 +220,9 @@ class SbdModem(ModemLine):
             self.later(1.0, self._ring)
 
     def _ring(self) -> None:
-        if self._to_ring and not self.busy:
+        if self._to_ring and self.busy:
+            self.later(1.0, self._ring)
+        elif self._to_ring:
             self._to_ring = False
             self.answer("SBDRING")
 

@@ -13,29 +13,32 @@ class Pair:
         self.now = 0.0
         self.events = []
         self.written = []  # by the near one
+        self._seen = 0
         self._wire = deque()  # (due, to the near one?, bytes)
 
     def tell(self, command):
         """`command(now)` of the near machine."""
         self._sort(command(self.now), to_near=False)
 
-    def run(self, seconds=None, until=None):
-        """For so long, or until an event is of this type; gives that event."""
-        end = self.now + (3600 if seconds is None else seconds)
-        seen = len(self.events)
+    def run(self, seconds, until=None):
+        """For so long, or until there is an event of this type that no run has passed yet; gives that event."""
+        end = self.now + seconds
         while True:
-            for _, event in self.events[seen:]:
-                if until is not None and isinstance(event, until):
-                    return event
-            seen = len(self.events)
-            due = min([time for time in (self.near.deadline, self.far.deadline) if time is not None], default=end)
-            due = min(due, self._wire[0][0]) if self._wire else due
-            if due > end:
+            while self._seen < len(self.events):
+                self._seen += 1
+                if until is not None and isinstance(self.events[self._seen - 1][1], until):
+                    return self.events[self._seen - 1][1]
+            due = self._due()
+            if due is None or due > end:
                 self.now = end
                 assert until is None, f"no {until} in {seconds} s; {self.events[-5:]}"
                 return None
             self.now = max(self.now, due)
             self._step()
+
+    def _due(self):
+        times = [self.near.deadline, self.far.deadline, self._wire[0][0] if self._wire else None]
+        return min([time for time in times if time is not None], default=None)
 
     def _step(self):
         if self._wire and self._wire[0][0] <= self.now:
