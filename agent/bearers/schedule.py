@@ -1,0 +1,277 @@
+"""What to send next, by which bearer: `choose(ways, backlog, now, day) -> Plan`. Pure; called whenever anything changed.
+
+Knows traits, counts and times; never a device, a body or a clock. Alarms first, by as many bearers as their level and
+their patience ask for; then each narrow bearer's slot goes to the lane that waited longest. Wide bearers carry streams of
+their own: of them the plan says which lanes are open.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from agent.bearers.budget import DEBT
+from agent.bearers.lanes import MOST_NAMED, Backlog, Load, Message, Policy
+from agent.bearers.proven import RANK, State
+from agent.bearers.way import Train, Way
+
+LONGEST_LOOK = 60.0  # seconds: budgets and days change unseen
+PAID_AGAIN = 120.0  # seconds at most between two tries of an alarm by a bearer that costs money ...
+LATE_AGAIN = 900.0  # ... and once its deadline has passed
+EVENT_AGAIN = 3600.0  # seconds at most between two tries of an event
+FULL = 1 << 30  # bytes: a digest, a detail or a fragment fills whatever datagram there is
+PROOF_SIZE = 4
+LIVELIER = 4  # times as often an idle bearer is proven while no wide one lives
+_WEIGHT = {State.UP: 1.0, State.NEW: 1.0, State.DOWN: 0.5}  # of a bearer, as one of those that an alarm needs
+_CHEAP_WIDE = frozenset({Load.ALARM, Load.EVENT, Load.TELEMETRY, Load.BULK})
+_DEAR_WIDE = frozenset({Load.ALARM, Load.EVENT})
+
+
+class Order(NamedTuple):
+    """Begin one datagram. `key`: the message's; "" for what has none. `again`: by this bearer it went before."""
+
+    bearer: str
+    load: Load
+    key: str = ""
+    again: bool = False
+
+
+class Plan(NamedTuple):
+    """One order a bearer at most. `open`: which lanes each wide bearer may carry. `look`: when to choose again unless
+    something happens before.
+    """
+
+    orders: tuple[Order, ...]
+    open: Mapping[str, frozenset[Load]]
+    look: float
+
+
+def choose(ways: Sequence[Way], backlog: Backlog, now: float, day: float, policy: Policy | None = None) -> Plan:
+    """`day`: days since 1970 with the fraction of today. Ways have had their `tick`."""
+    return _Choice(ways, backlog, now, day, policy or Policy()).plan()
+
+
+class _Choice:
+    """One decision in the making."""
+
+    def __init__(self, ways: Sequence[Way], backlog: Backlog, now: float, day: float, policy: Policy) -> None:
+        self.ways = [way for way in ways if way.open]
+        self.backlog, self.now, self.day, self.policy = backlog, now, day, policy
+        self.free = {way.name: way for way in self.ways if not way.busy and way.ready <= now}
+        self.later = [way.ready for way in self.ways if not way.busy]
+        self.orders: dict[str, Order] = {}
+        self.wide = [way for way in ways if way.wide and self._cheap(way)]
+        self.wide_up = any(way.open and way.proof.state is State.UP for way in self.wide)
+
+    def plan(self) -> Plan:
+        named = self.backlog.messages[:MOST_NAMED]
+        self._alarms([message for message in named if message.load is Load.ALARM])
+        events = self._carried([message for message in named if message.load is Load.EVENT])
+        digest, detail = self._digest_by(), self._detail_by()
+        for way in [way for name, way in self.free.items() if name not in self.orders]:
+            self._slot(way, events.get(way.name), way.name == digest, way.name == detail)
+        look = min((at for at in self.later if at > self.now), default=self.now + LONGEST_LOOK)
+        return Plan(tuple(self.orders.values()), self._open(), min(look, self.now + LONGEST_LOOK))
+
+    def _cheap(self, way: Way) -> bool:
+        traits = way.traits
+        return traits.cost * 1000 <= self.policy.cheap * (traits.credit or traits.mtu)
+
+    # Alarms
+
+    def _alarms(self, alarms: Iterable[Message]) -> None:
+        wanted: dict[str, list[Message]] = {}
+        for alarm in alarms:
+            for way in self._engaged(alarm):
+                wanted.setdefault(way.name, []).append(alarm)
+        for name, waiting in wanted.items():
+            way = self.free.get(name)
+            if way is not None:
+                self._alarm(way, waiting)
+
+    def _engaged(self, alarm: Message) -> Iterator[Way]:
+        """The bearers that carry an alarm by now: those that began it, and as many more as its age asks for."""
+        able = [way for way in self.ways if self._able(way, alarm)]
+        rest = [way for way in able if way.name not in alarm.tries]
+        used = [way for way in able if way.name in alarm.tries]
+        yield from used
+        step = min(self.policy.patience, self.policy.alarm_deadline / (len(able) + 1))
+        steps = int((self.now - alarm.since) / step)
+        need = (2 if alarm.top else 1) + steps - sum(_WEIGHT[way.proof.state] for way in used)
+        media = {way.group for way in used}
+        rest.sort(key=lambda way: self._rank(way, alarm))
+        while need > 0 and (more := _next(rest, media, strict=alarm.top and not steps)):
+            rest.remove(more)
+            media.add(more.group)
+            need -= _WEIGHT[more.proof.state]
+            yield more
+        if rest:
+            self.later.append(alarm.since + (steps + 1) * step)
+
+    def _able(self, way: Way, message: Message) -> bool:
+        return way.name not in message.barred and way.affords(message.load, message.size, self.day, self.now)
+
+    def _rank(self, way: Way, alarm: Message) -> tuple[float, ...]:
+        """Cheapest of those that can within the deadline; for the top level the quickest."""
+        expected, cost = way.expected(alarm.size, self.now), way.price(alarm.size).money * way.pieces(alarm.size)
+        late = self.now + expected > alarm.since + self.policy.alarm_deadline
+        state = RANK[way.proof.state]
+        return (state, late, expected, cost) if alarm.top else (state, late, cost, expected)
+
+    def _alarm(self, way: Way, waiting: list[Message]) -> None:
+        """What has not gone by this bearer first, then the top level, then the oldest."""
+        due = [alarm for alarm in waiting if self._due(way, alarm)]
+        due.sort(key=lambda alarm: (way.name in alarm.tries, not alarm.top, alarm.since))
+        train = way.train
+        if train is not None and train.load is Load.ALARM:
+            first = due[0] if due else None
+            if first is None or not first.top or way.name in first.tries:
+                self._go_on(way, train)
+                return
+        if due:
+            self._order(way, Load.ALARM, due[0].key, again=way.name in due[0].tries)
+
+    def _due(self, way: Way, message: Message) -> bool:
+        tried = message.tries.get(way.name)
+        if tried is None:
+            return True
+        at = tried.at + self._again(way, message, tried.count)
+        self.later.append(at)
+        return at <= self.now
+
+    def _again(self, way: Way, message: Message, count: int) -> float:
+        """Seconds to the next try by the same bearer; where it costs nothing, each slot for an alarm."""
+        least = max(way.traits.min_interval, way.answer)
+        if message.load is Load.ALARM and not way.traits.cost:
+            return least
+        late = self.now > message.since + self.policy.alarm_deadline
+        most = EVENT_AGAIN if message.load is Load.EVENT else LATE_AGAIN if late else PAID_AGAIN
+        return max(least, min(most, least * 2.0 ** min(count - 1, 16)))
+
+    def _go_on(self, way: Way, train: Train) -> None:
+        """With the next fragment, whatever better bearer may have come up meanwhile."""
+        if self._affords(way, train.load):
+            self._order(way, train.load, train.key, again=True)
+
+    # Everything else
+
+    def _carried(self, events: Iterable[Message]) -> dict[str, Message]:
+        """By narrow bearer, the first event that should go by it now."""
+        found: dict[str, Message] = {}
+        for event in events:
+            way = self._carrier(event)
+            if way is not None and not way.wide and way.name not in found and self._due(way, event):
+                found[way.name] = event
+        return found
+
+    def _carrier(self, event: Message) -> Way | None:
+        """The cheapest that can within the deadline. One that is past it does not wait for a wide bearer any longer."""
+        overdue = self.now > event.since + self.policy.event_deadline
+        able = [way for way in self._working() if self._able(way, event) and not (way.wide and overdue)]
+        left = event.since + self.policy.event_deadline - self.now
+
+        def rank(way: Way) -> tuple[float, ...]:
+            expected = way.expected(event.size, self.now)
+            return expected > left, way.price(event.size).money * way.pieces(event.size), expected
+
+        return min(able, key=rank, default=None)
+
+    def _working(self) -> list[Way]:
+        """Those that are not down; where all are, those that have answered again."""
+        up = [way for way in self.ways if way.proof.state is not State.DOWN]
+        return up or [way for way in self.ways if way.proof.answers]
+
+    def _digest_by(self) -> str | None:
+        """The cheapest narrow bearer, while no wide one lives."""
+        if self.wide_up or not self.backlog.digest:
+            return None
+        able = [way for way in self._working() if not way.wide]
+        return self._cheapest(way for way in able if self._affords(way, Load.DIGEST))
+
+    def _detail_by(self) -> str | None:
+        seen = max((way.proof.last for way in self.wide if way.proof.last is not None), default=None)
+        away = seen is None or self.now - seen > self.policy.detail_after
+        if self.wide_up or not away or not self.backlog.detail.records:
+            return None
+        able = [way for way in self._working() if not way.wide and way.traits.mtu >= self.policy.detail_mtu]
+        return self._cheapest(way for way in able if self._affords(way, Load.DETAIL))
+
+    def _affords(self, way: Way, load: Load) -> bool:
+        return way.ledger.affords(load, way.price(PROOF_SIZE if load is Load.PROOF else FULL), self.day, self.now)
+
+    def _cheapest(self, ways: Iterable[Way]) -> str | None:
+        way = min(ways, key=lambda way: (way.traits.cost, way.traits.min_interval, way.traits.latency), default=None)
+        return way.name if way else None
+
+    def _slot(self, way: Way, event: Message | None, digest: bool, detail: bool) -> None:
+        """One slot that no alarm wants. A fifth of a slow bearer's are left empty, that the next alarm need not wait; only
+        a digest that would be older than two slots goes in advance of its share.
+        """
+        if digest and self._digest_overdue(way) and self._share(way, 1.0 - DEBT):
+            self._order(way, Load.DIGEST)
+        elif way.train is not None:
+            if way.train.load is Load.ALARM or self._share(way, 1.0):
+                self._go_on(way, way.train)
+        else:
+            lanes = self._lanes(way, event, digest, detail)
+            if lanes and self._share(way, 1.0):
+                load = min(lanes, key=lambda load: (way.served.get(load, float("-inf")), load))
+                key = event.key if event and load is Load.EVENT else ""
+                self._order(way, load, key, again=bool(event and load is Load.EVENT and way.name in event.tries))
+
+    def _lanes(self, way: Way, event: Message | None, digest: bool, detail: bool) -> list[Load]:
+        """What has something for this slot; a proof only where nothing else would prove the bearer."""
+        lanes = [Load.EVENT] if event else []
+        if digest and self._digest_at(way) <= self.now:
+            lanes.append(Load.DIGEST)
+        if detail:
+            lanes.append(Load.DETAIL)
+        if not lanes and self._proof_at(way) <= self.now and self._affords(way, Load.PROOF):
+            lanes.append(Load.PROOF)
+        return lanes
+
+    def _every(self, way: Way) -> float:
+        every = self.policy.paid_digest_every if way.traits.cost else self.policy.digest_every
+        return max(every, way.traits.min_interval)
+
+    def _digest_at(self, way: Way) -> float:
+        at = way.served.get(Load.DIGEST, float("-inf")) + self._every(way)
+        self.later.append(at)
+        return at
+
+    def _digest_overdue(self, way: Way) -> bool:
+        """After two of its slots, at the slot nearest to that."""
+        at = way.served.get(Load.DIGEST, float("-inf")) + 2 * self._every(way) - way.traits.min_interval / 2
+        self.later.append(at)
+        return at <= self.now
+
+    def _proof_at(self, way: Way) -> float:
+        period = way.period if self.wide_up else way.period / LIVELIER
+        at = way.proof.due(self.now, period, way.traits.min_interval)
+        self.later.append(at)
+        return at
+
+    def _share(self, way: Way, least: float) -> bool:
+        """Whether so many slots are left for other lanes than alarms."""
+        at = way.ledger.slot_at(self.now, least)
+        self.later.append(at)
+        return at <= self.now
+
+    def _order(self, way: Way, load: Load, key: str = "", *, again: bool = False) -> None:
+        self.orders[way.name] = Order(way.name, load, key, again)
+
+    def _open(self) -> dict[str, frozenset[Load]]:
+        return {way.name: self._lanes_of(way) for way in self.ways if way.wide}
+
+    def _lanes_of(self, way: Way) -> frozenset[Load]:
+        if self._cheap(way):
+            return _CHEAP_WIDE
+        telemetry = self.backlog.telemetry
+        old = telemetry.records and self.now - telemetry.oldest >= self.policy.telemetry_lifetime
+        if old and not self.wide_up and self._affords(way, Load.TELEMETRY):
+            return _DEAR_WIDE | {Load.TELEMETRY}
+        return _DEAR_WIDE
+
+
+def _next(rest: list[Way], media: set[str], *, strict: bool) -> Way | None:
+    """The best of a medium not used yet; else, unless `strict`, the best: two cards in one network are not two media."""
+    fresh = (way for way in rest if way.group not in media)
+    return next(fresh, None if strict or not rest else rest[0])
