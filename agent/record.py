@@ -18,6 +18,7 @@ from drivers.api import SeriesSpec
 from protocols import columns, event
 from protocols.errors import LocalError
 from protocols.qartod import Checker
+from protocols.quality import NOT_EVALUATED, worse
 from protocols.reading import Reading
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Recorder:
         self.events = 0
         self.newest: dict[str, Reading] = {}
         self._checkers: dict[str, Checker] = {}
+        self._judged: set[str] = set()
         self._waiting: list[Reading] = []
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -45,11 +47,15 @@ class Recorder:
         """`watcher` sees every checked reading, before it is stored: rules, derived series, a live view."""
         self._watchers.append(watcher)
 
-    def expect(self, series: Mapping[str, SeriesSpec]) -> None:
-        """Announce series and what is plausible for them; unannounced ones are stored as not evaluated."""
+    def expect(self, series: Mapping[str, SeriesSpec], *, judged: bool = False) -> None:
+        """Announce series and what is plausible for them; unannounced ones are stored as not evaluated. `judged` ones bring
+        a quality of their own, that of what they were computed from.
+        """
         for name, spec in series.items():
             self._checkers[name] = Checker(spec.span, spec.expect, spec.rate, spec.flat)
             self.newest.pop(name, None)
+        if judged:
+            self._judged |= series.keys()
 
     def close(self) -> None:
         """Store what waits, and take no more."""
@@ -132,8 +138,13 @@ class Recorder:
         checker = self._checkers.get(reading.series)
         if checker is None:
             return reading
+        found = checker.check(reading.at, reading.value)
+        if reading.series in self._judged:
+            return reading._replace(
+                quality=worse(reading.quality, found) if found != NOT_EVALUATED else reading.quality
+            )
         reasons = reading.quality & ~0xF  # what the driver already knows against it
-        return reading._replace(quality=checker.check(reading.at, reading.value) | reasons)
+        return reading._replace(quality=found | reasons)
 
 
 def _show(watcher: Callable[[Sequence[Reading]], None], readings: Sequence[Reading]) -> None:

@@ -156,7 +156,7 @@ class Station:
     def _start(self, house: Supervisor) -> None:
         """Sensors first: the first sample is taken before anything of the network begins."""
         if self.deriver is not None:
-            self.recorder.expect(self.deriver.series)
+            self.recorder.expect(self.deriver.series, judged=True)
             self.recorder.watch(self.deriver.take)
             house.keep("derived series", self.deriver.run)
         for source in self.sources:

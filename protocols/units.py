@@ -81,6 +81,7 @@ TABLE = (
     Unit("m3/h", "m3/h", 0, "cubic metres per hour", "立方米每小时"),
     Unit("L/s", "m3/s", -3, "litres per second", "升每秒"),
     Unit("L/min", "L/min", 0, "litres per minute", "升每分钟"),
+    Unit("m/h", "m/h", 0, "metres per hour", "米每小时"),
     Unit("mm/h", "mm/h", 0, "millimetres per hour", "毫米每小时"),
     Unit("mm/min", "mm/min", 0, "millimetres per minute", "毫米每分钟"),
     # angle, position

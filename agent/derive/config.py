@@ -13,7 +13,6 @@ from agent.derive.wind import Wind, WindConfig
 from drivers.api import Problem, SeriesSpec
 from drivers.collect import collect
 from protocols import units
-from protocols.errors import LocalError
 
 MOST_WINDOW = 86_400.0  # seconds: what is remembered is bounded
 
@@ -82,10 +81,8 @@ def specs(tables: Iterable[DerivedTable], timezone: str) -> dict[str, SeriesSpec
 
 
 def _unit(code: str) -> Iterator[Problem]:
-    try:
-        units.outside(code)
-    except LocalError:
-        yield Problem("unit", "profile.unit", {"unit": code})
+    if not units.known(code):
+        yield Problem("unit", "derived.unit", {"unit": code})
 
 
 def _limits(config: Any) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 Level is what the sensor reads plus base plus correction (SL651-2014 §3.1.4, parameters 28H–37H), or where a radar hangs minus
 the distance it sees; relative level is level minus base. Flow is Q = a (h - h0)^b by segments (ISO 18320 §6), nought at and below h0,
-and never extrapolated without saying so.
+and never extrapolated without saying so. `expect` is what the site can see: outside of it a value is suspect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +40,7 @@ class LevelConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     above: float | None = None
     codes: tuple[float, ...] = GATE_CODES
     unit: str = "m"
+    expect: tuple[float, float] | None = None
 
 
 class Level(Stateless):
@@ -47,7 +48,9 @@ class Level(Stateless):
         self.config = config
         self.inputs = (config.of,)
         named = [config.series, *([config.relative] if config.relative else [])]
-        self.outputs: Mapping[str, SeriesSpec] = {name: SeriesSpec(config.unit, step=0.001) for name in named}
+        self.outputs: Mapping[str, SeriesSpec] = {
+            name: SeriesSpec(config.unit, expect=config.expect, step=0.001) for name in named
+        }
 
     def take(self, reading: Reading, _moment: Moment) -> Sequence[Reading]:
         config = self.config
@@ -72,13 +75,16 @@ class RateConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     window: Duration = Duration(1800)
     stale: Duration = Duration(900)
     unit: str = "m/h"
+    expect: tuple[float, float] | None = None
 
 
 class Rate(Stateless):
     def __init__(self, config: RateConfig) -> None:
         self.config = config
         self.inputs = (config.of,)
-        self.outputs: Mapping[str, SeriesSpec] = {config.series: SeriesSpec(config.unit, step=0.001)}
+        self.outputs: Mapping[str, SeriesSpec] = {
+            config.series: SeriesSpec(config.unit, expect=config.expect, step=0.001)
+        }
         self._window = Window(round(config.window), LEAST_POINTS)
 
     def take(self, reading: Reading, _moment: Moment) -> Sequence[Reading]:
@@ -108,13 +114,14 @@ class RatingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     series: str = "river.flow"
     lowest: float | None = None
     highest: float | None = None
+    expect: tuple[float, float] | None = None
 
 
 class Rating(Stateless):
     def __init__(self, config: RatingConfig) -> None:
         self.config = config
         self.inputs = (config.of,)
-        self.outputs: Mapping[str, SeriesSpec] = {config.series: SeriesSpec("m3/s", step=0.001)}
+        self.outputs: Mapping[str, SeriesSpec] = {config.series: SeriesSpec("m3/s", expect=config.expect, step=0.001)}
 
     def take(self, reading: Reading, _moment: Moment) -> Sequence[Reading]:
         if not usable(reading):
