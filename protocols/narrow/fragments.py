@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from protocols.errors import LocalError
 from protocols.narrow import header, parity
-from protocols.narrow.header import MAX_MESSAGE, MOST_PIECES, PARITY, Frame, Piece
+from protocols.narrow.header import MAX_MESSAGE, MOST_PIECES, Frame, Piece
 from protocols.narrow.receipt import Receipt
 from protocols.narrow.session import Message
 
@@ -36,7 +36,7 @@ def pieces_of(length: int, mtu: int, *, addressed: bool = False) -> int:
 
 
 def cut(message: Message, mtu: int, *, address: bytes = b"", extra: int = 0) -> dict[int, Frame]:
-    """Frames by index: one whole (0), or pieces, and `extra` of parity. Whole messages need no parity: send them twice."""
+    """Frames by place: one whole (0), or pieces, and `extra` of parity. Whole messages need no parity: send them twice."""
     frame = Frame(message.kind, message.id, message.data, address=address)
     count = pieces_of(len(message.data), mtu, addressed=bool(address))
     if count == 1:
@@ -65,7 +65,7 @@ def join(pieces: list[bytes]) -> bytes:
 class Outgoing(NamedTuple):
     """A datagram to send, and its piece."""
 
-    index: int
+    place: int
     data: bytes
 
 

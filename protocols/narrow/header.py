@@ -1,10 +1,10 @@
-"""The first three to eight bytes of a datagram: what it is, which message it belongs to, which piece of it.
+r"""The first three to eight bytes of a datagram: what it is, which message it belongs to, which piece of it.
 
     byte 0    version 2 | kind 3 | addressed 1 | piece 1 | wants an answer 1
     address   3 bytes, only where the bearer does not name the sender
     id        2 bytes
-    index     1 byte \\ only of a piece
-    count     1 byte /
+    place     1 byte \ only of a piece
+    total     1 byte /
 
 Knows no key: nothing here is believed.
 """
@@ -18,7 +18,7 @@ from protocols.errors import LocalError, RemoteError
 VERSION = 1
 ADDRESS_BYTES = 3
 MOST_PIECES = 64  # of a message, and as many of parity: the bitmap of an acknowledgement has 8 bytes
-PARITY = 64  # indexes from here on are parity
+PARITY = 64  # places from here on are parity
 MAX_MESSAGE = 32 * 1024  # bytes put together; a day of six series is one thousand
 WHOLE_HEAD, PIECE_HEAD = 3, 5  # bytes without an address
 _ADDRESSED, _PIECE, _WANTED = 4, 2, 1
@@ -41,10 +41,10 @@ ENCRYPTED = frozenset({Kind.CONTROL, Kind.EVENT, Kind.DATA, Kind.DIGEST, Kind.CO
 
 
 class Piece(NamedTuple):
-    """Which of the `count` pieces that make a message; from `PARITY` on it is one of parity."""
+    """Which of the `total` pieces that make a message; from `PARITY` on it is one of parity."""
 
-    index: int
-    count: int
+    place: int
+    total: int
 
 
 class Frame(NamedTuple):
@@ -79,7 +79,7 @@ def encode(frame: Frame) -> bytes:
             "frame.head", f"id {frame.id}, {len(frame.address)} bytes of address, {len(frame.body)} of body"
         )
     if frame.piece and not _in_range(frame.piece):
-        raise LocalError("frame.piece", f"{frame.piece.index} of {frame.piece.count}")
+        raise LocalError("frame.piece", f"{frame.piece.place} of {frame.piece.total}")
     flags = _ADDRESSED * bool(frame.address) | _PIECE * bool(frame.piece) | _WANTED * frame.wanted
     first = bytes((VERSION << 6 | frame.kind << 3 | flags,))
     return first + frame.address + frame.id.to_bytes(2) + bytes(frame.piece or ()) + frame.body
@@ -98,11 +98,11 @@ def decode(data: bytes) -> Frame:
         raise RemoteError("frame.short", f"{len(data)} bytes, more than {end} wanted", len(data))
     piece = Piece(data[end - 2], data[end - 1]) if first & _PIECE else None
     if piece and not _in_range(piece):
-        raise RemoteError("frame.piece", f"{piece.index} of {piece.count}", end - 2)
+        raise RemoteError("frame.piece", f"{piece.place} of {piece.total}", end - 2)
     kind, number = Kind(first >> 3 & 7), int.from_bytes(data[named : named + 2])
     return Frame(kind, number, data[end:], piece, bool(first & _WANTED), data[1:named])
 
 
 def _in_range(piece: Piece) -> bool:
-    most = piece.count if piece.index < PARITY else PARITY + MOST_PIECES
-    return 2 <= piece.count <= MOST_PIECES and 0 <= piece.index < most
+    most = piece.total if piece.place < PARITY else PARITY + MOST_PIECES
+    return 2 <= piece.total <= MOST_PIECES and 0 <= piece.place < most

@@ -1,6 +1,6 @@
 """Pieces that stand for lost ones where nobody can ask for them again: any `count` of all that were made are enough.
 
-A Cauchy code over GF(256) with x^8+x^4+x^3+x^2+1 (0x11D). A piece's index in the header is its point: parity piece `p` is
+A Cauchy code over GF(256) with x^8+x^4+x^3+x^2+1 (0x11D). A piece's place in the header is its point: parity piece `p` is
 the sum of data piece `i` over `p ^ i`, which is never zero, since parity begins at 64. Knows equal pieces, nothing else.
 """
 
@@ -47,7 +47,7 @@ def _sum(terms: Sequence[tuple[int, bytes]], size: int) -> bytes:
 
 
 def make(pieces: Sequence[bytes], extra: int) -> dict[int, bytes]:
-    """`extra` pieces of parity, by index."""
+    """`extra` pieces of parity, by place."""
     if len({len(piece) for piece in pieces}) != 1 or not 0 <= extra <= MOST_PIECES or len(pieces) > MOST_PIECES:
         raise LocalError("parity.pieces", f"{len(pieces)} pieces, {extra} of parity")
     size = len(pieces[0])

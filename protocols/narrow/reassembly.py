@@ -31,7 +31,7 @@ class Name(NamedTuple):
 
     sender: str
     head: bytes
-    count: int
+    total: int
     size: int
 
 
@@ -99,25 +99,25 @@ class Reassembly:
     def take(self, sender: str, frame: Frame, now: float, check: Check[T]) -> Taken[T]:
         """A frame that is a piece; RemoteError where its message would be longer than any."""
         piece, size = frame.piece or Piece(0, 1), len(frame.body)
-        if size * piece.count > MAX_MESSAGE + size:
-            raise RemoteError("frame.long", f"{piece.count} pieces of {size} bytes")
-        name = Name(sender, frame.head, piece.count, size)
+        if size * piece.total > MAX_MESSAGE + size:
+            raise RemoteError("frame.long", f"{piece.total} pieces of {size} bytes")
+        name = Name(sender, frame.head, piece.total, size)
         half = self._touch(name, frame.id, now)
         before = half.bytes
-        grown = half.put(piece.index, frame.body)
+        grown = half.put(piece.place, frame.body)
         self.bytes += half.bytes - before
         half.new |= grown
-        found = self._try(half, piece.count, check) if grown or frame.wanted else None
+        found = self._try(half, piece.total, check) if grown or frame.wanted else None
         if found is not None:
             self._forget(name)
             return Taken(found, None)
         self._trim(sender, now)
-        return Taken(None, self._receipt(half, piece.count) if frame.wanted else None)
+        return Taken(None, self._receipt(half, piece.total) if frame.wanted else None)
 
     def stalled(self, now: float, gap: float) -> list[tuple[Name, Receipt]]:
         """Messages that got a piece since their last receipt and then none for `gap` seconds: receipts to give unasked."""
         found = [(name, half) for name, half in self._halves.items() if half.new and now - half.touched >= gap]
-        return [(name, self._receipt(half, name.count)) for name, half in found]
+        return [(name, self._receipt(half, name.total)) for name, half in found]
 
     def _touch(self, name: Name, number: int, now: float) -> _Half:
         half, own = self._halves.pop(name, None), self._of.setdefault(name.sender, [])

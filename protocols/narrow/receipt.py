@@ -28,11 +28,11 @@ class Reason(IntEnum):
 
 
 class Receipt(NamedTuple):
-    """Of the message `id`. Exactly one of: complete (all others empty), `held` (pieces of `count`), `again`, `refused`."""
+    """Of the message `id`. Exactly one of: complete (all others empty), `held` (pieces of `total`), `again`, `refused`."""
 
     id: int
     held: frozenset[int] | None = None
-    count: int = 0
+    total: int = 0
     again: int = 0  # rises with every time that all is asked for anew; never 0
     refused: Reason | None = None
 
@@ -122,9 +122,9 @@ def _form(receipt: Receipt) -> bytes:
         return bytes((_AGAIN, receipt.again))
     if receipt.held is None:
         return bytes((_COMPLETE,))
-    if not 0 < receipt.count <= MOST_PIECES or not receipt.held <= set(range(receipt.count)):
-        raise LocalError("receipt.pieces", f"{sorted(receipt.held)} of {receipt.count}")
-    size = -(-receipt.count // 8)
+    if not 0 < receipt.total <= MOST_PIECES or not receipt.held <= set(range(receipt.total)):
+        raise LocalError("receipt.pieces", f"{sorted(receipt.held)} of {receipt.total}")
+    size = -(-receipt.total // 8)
     return bytes((size,)) + sum(1 << index for index in receipt.held).to_bytes(size, "little")
 
 
