@@ -110,8 +110,10 @@ class Sending:
             self.deadline = None if self._round else now + self.patience
 
     def hear(self, receipt: Receipt) -> None:
-        """A proven receipt of this message. Old and repeated ones do no harm: what was once held stays so."""
-        if self.done or receipt.id != self.message.id:
+        """A proven receipt of this message, by whichever bearer. Old and repeated ones do no harm: what was once held stays
+        so. One that speaks of another way of cutting is passed over.
+        """
+        if self.done or receipt.id != self.message.id or receipt.total not in {0, self.pieces}:
             return
         self._asked = 0
         if receipt.complete:

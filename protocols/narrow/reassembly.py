@@ -138,14 +138,14 @@ class Reassembly:
                 return found
         return None
 
-    def _receipt(self, half: _Half, count: int) -> Receipt:
+    def _receipt(self, half: _Half, total: int) -> Receipt:
         """Enough pieces and yet no message: all again."""
         half.new = False
         held = frozenset(index for index, place in half.places.items() if place)
-        if len(held) < count:
-            return Receipt(half.id, frozenset(index for index in held if index < PARITY), count)
+        if len(held) < total:
+            return Receipt(half.id, frozenset(place for place in held if place < PARITY), total)
         half.again = min(half.again + 1, 255)
-        return Receipt(half.id, again=half.again)
+        return Receipt(half.id, total=total, again=half.again)
 
     def _trim(self, sender: str, now: float) -> None:
         """Those untouched for longest go first; the one just touched is the last to go."""

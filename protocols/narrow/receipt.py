@@ -13,8 +13,7 @@ from protocols.errors import LocalError, RemoteError
 from protocols.narrow.header import ADDRESS_BYTES, MOST_PIECES
 
 MAC_BYTES = 4  # one forgery in four thousand million settles one message of one station
-_COMPLETE, _AGAIN, _REFUSED = 0x00, 0x10, 0x20  # 0x01 to 0x08: a bitmap of that many bytes
-_MOST_BITMAP = MOST_PIECES // 8
+_COMPLETE, _AGAIN, _REFUSED = 0x00, 0x50, 0x60  # 2 to 64: a bitmap of that many pieces
 
 
 class Reason(IntEnum):
@@ -28,7 +27,9 @@ class Reason(IntEnum):
 
 
 class Receipt(NamedTuple):
-    """Of the message `id`. Exactly one of: complete (all others empty), `held` (pieces of `total`), `again`, `refused`."""
+    """Of the message `id`. One of: complete (all others empty), `held`, `again`, `refused`. `total` says which way of cutting
+    the message `held` and `again` speak of: pieces of one total are the same on every bearer.
+    """
 
     id: int
     held: frozenset[int] | None = None
@@ -51,20 +52,19 @@ def read(data: bytes, at: int) -> tuple[Receipt, int]:
     if len(data) < at + 3:
         raise RemoteError("receipt.short", f"{len(data) - at} bytes", at)
     number, form, at = int.from_bytes(data[at : at + 2]), data[at + 2], at + 3
-    size = form if form <= _MOST_BITMAP else int(form == _AGAIN)
+    size = -(-form // 8) if form <= MOST_PIECES else 2 * (form == _AGAIN)
     value = data[at : at + size]
     if len(value) < size:
         raise RemoteError("receipt.short", f"{size} bytes wanted", at)
     if form == _COMPLETE:
         return Receipt(number), at
-    if form <= _MOST_BITMAP:
-        bits = int.from_bytes(value, "little")
-        return Receipt(number, frozenset(i for i in range(8 * size) if bits >> i & 1), 8 * size), at + size
-    if form == _AGAIN and value[0]:
-        return Receipt(number, again=value[0]), at + size
+    if 2 <= form <= MOST_PIECES and not (bits := int.from_bytes(value, "little")) >> form:
+        return Receipt(number, frozenset(place for place in range(form) if bits >> place & 1), form), at + size
+    if form == _AGAIN and value[0] and 2 <= value[1] <= MOST_PIECES:
+        return Receipt(number, total=value[1], again=value[0]), at + size
     if form & 0xF0 == _REFUSED:
         return Receipt(number, refused=_reason(form & 0x0F)), at
-    raise RemoteError("receipt.form", f"{form:#04x}", at - 1)
+    raise RemoteError("receipt.form", f"{form:#04x} {value.hex()}", at - 1)
 
 
 def mac(key: bytes, counter: int, receipt: Receipt) -> bytes:
@@ -118,14 +118,16 @@ def _rows(body: bytes) -> Iterator[Addressed]:
 def _form(receipt: Receipt) -> bytes:
     if receipt.refused is not None:
         return bytes((_REFUSED | receipt.refused,))
-    if receipt.again:
-        return bytes((_AGAIN, receipt.again))
-    if receipt.held is None:
+    if receipt.complete:
         return bytes((_COMPLETE,))
-    if not 0 < receipt.total <= MOST_PIECES or not receipt.held <= set(range(receipt.total)):
+    if not 2 <= receipt.total <= MOST_PIECES:
+        raise LocalError("receipt.pieces", f"of {receipt.total}")
+    if receipt.held is None:
+        return bytes((_AGAIN, receipt.again, receipt.total))
+    if not receipt.held <= set(range(receipt.total)):
         raise LocalError("receipt.pieces", f"{sorted(receipt.held)} of {receipt.total}")
-    size = -(-receipt.total // 8)
-    return bytes((size,)) + sum(1 << index for index in receipt.held).to_bytes(size, "little")
+    bits = sum(1 << place for place in receipt.held)
+    return bytes((receipt.total,)) + bits.to_bytes(-(-receipt.total // 8), "little")
 
 
 def _reason(code: int) -> Reason:
