@@ -47,7 +47,7 @@ class E22Config(Law, forbid_unknown_fields=True, kw_only=True):
     network: int = 0
     rate: Rate = "2.4k"
     packet: Literal[240, 128, 64, 32] = 240
-    channel: int = 60
+    channel: int = 61  # 471.125 MHz: of a signal 500 kHz wide, all lies in the band
     power: int = 17
     listen: bool = True
     rssi: bool = False
@@ -184,10 +184,10 @@ class LoraE22(LineBearer):
         """Refuse to send as the law or the configuration forbids."""
         wanted, found = self._config.settings(self._address.baud), self._module.settings
         unlawful = self._module.unlawful()
-        heard = found._replace(wake=0, ambient=False) == wanted._replace(wake=0, ambient=False)
-        refused = "unlawful" if unlawful else "" if heard else "settings"
+        differs = _differences(wanted, found)
+        refused = "unlawful" if unlawful else "settings" if differs else ""
         if refused and refused != self._refused:
-            what = {one.key: dict(one.facts) for one in unlawful} or _differences(wanted, found)
+            what = {one.key: dict(one.facts) for one in unlawful} or differs
             self._context.report("bearer.settings", {"bearer": self.name, "reason": refused, "found": what})
         self._refused = refused
         if refused:
@@ -225,10 +225,11 @@ def percent(dbm: float) -> int:
 
 
 def _differences(wanted: e22.Settings, found: e22.Settings) -> dict[str, Any]:
+    """What matters and is set otherwise, as it was found."""
     return {
         key: found_value
         for key, wanted_value, found_value in zip(e22.Settings._fields, wanted, found, strict=True)
-        if wanted_value != found_value
+        if wanted_value != found_value and key not in ("wake", "ambient")
     }
 
 

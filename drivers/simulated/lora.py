@@ -309,8 +309,8 @@ _HERE = Air(Random(1))  # noqa: S311 - chance that can be repeated is meant
 
 
 def alone() -> SimE22:
-    """For `sim:lora`: 470.125 MHz, 2.4k, as a China station would be set."""
-    settings = e22.Settings(channel=60, power=1, listen=True, rssi=True)
+    """For `sim:lora`: 471.125 MHz, 2.4k, as a China station would be set."""
+    settings = e22.Settings(channel=61, power=1, listen=True, rssi=True)
     return SimE22(_HERE, f"e22-{len(_HERE.radios)}", settings, Random(2))  # noqa: S311 - as above
 
 

@@ -33,7 +33,11 @@ def gnss(second: int) -> bytes:
 
 STREAMS: Mapping[str, Callable[[int], bytes]] = {"weather": weather, "gnss": gnss}
 DEVICES: Mapping[str, str] = {
+    "beidou": "drivers.simulated.beidou:alone",
+    "beidou-3": "drivers.simulated.beidou:alone_bd3",
     "sbd": "drivers.simulated.sbd:alone",
+    "lora": "drivers.simulated.lora:alone",
+    "lora-rak": "drivers.simulated.lora:alone_rak",
 }
 """Each a function without arguments that makes a device, a machine (`protocols.framing.Machine`) of its own."""
 
