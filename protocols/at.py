@@ -112,12 +112,14 @@ class _Queued:
 class AtEngine:
     """`start`, then `ask`; what comes back is `Done`, `Unsolicited`, `Stray`, `Ready`, `Lost`, and `Send` to go out.
 
-    `banners` are lines that a modem says when it begins anew: one of them ends the command under way.
+    `banners` are lines that a modem says when it begins anew: one of them ends the command under way. They may be changed
+    at any time: what a modem also says while it is being set up is no banner then.
     """
 
     def __init__(self, *, banners: Sequence[str] = (), escape: bytes = ESCAPE, end: bytes = b"\r") -> None:
         self.deadline: float | None = None
-        self._banners, self._escape, self._end = tuple(banners), escape, end
+        self.banners = tuple(banners)
+        self._escape, self._end = escape, end
         self._lines = Lines(LONGEST)
         self._queue: list[_Queued] = []
         self._serial = 0
@@ -258,7 +260,7 @@ class AtEngine:
         line = raw.strip(b" \t" + ESCAPE + SUBMIT).decode("ascii", "backslashreplace")
         if not line or self._is_echo(line):
             return []
-        if line.startswith(self._banners):
+        if line.startswith(self.banners):
             return self._began_anew(line, now)
         ended = at_lines.final(line)
         if self._header:

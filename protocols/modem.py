@@ -22,7 +22,7 @@ from protocols.sms_pdu import Pdu
 
 WATCH, WATCH_SEARCHING = 30.0, 10.0  # seconds between looks at signal and registration
 SWEEP = 300.0  # seconds between sweeps of the stores, in case an announcement was lost
-CLOCK = 3600.0  # seconds between questions for the time
+CLOCK = 300.0  # seconds between questions for the time
 AGAIN = 30.0  # seconds until a start that led nowhere is tried anew
 MOST_SENDS = 8
 MOST_ANNOUNCED = 32  # messages announced and not yet read; beyond, a sweep finds them
@@ -54,7 +54,7 @@ class Modem:
         self.phase = Phase("starting")
         self.procedures = Procedures(dialect, self._said, self._take, pin)
         self._not_before, self._power = not_before, power
-        self._engine, self._ladder = AtEngine(banners=dialect.banners), Ladder()
+        self._engine, self._ladder = AtEngine(), Ladder()
         self._desk = Desk(heard_from, report=report, validity=validity, reference=reference)
         self._out: list[Event] = []
         self._now = 0.0
@@ -181,6 +181,7 @@ class Modem:
         self._due["watch"] = self._now + AGAIN
         yield from self.procedures.initialise()
         self._fit = True
+        self._engine.banners = self.dialect.banners
         self._due = {"watch": self._now + WATCH_SEARCHING, "sweep": self._now + SWEEP, "clock": self._now}
 
     def _climbed(self, rung: Rung) -> Procedure:
@@ -250,6 +251,7 @@ class Modem:
         self._ladder.heard()
         self._drop_work()
         self._answering, self._fit = True, False
+        self._engine.banners = ()  # being set up, some modems say what they say after a restart
         self._due["watch"] = self._now
 
     def _lost(self) -> None:
@@ -282,8 +284,8 @@ class Modem:
             self.procedures.register(line)
 
     def _restarted(self) -> None:
-        """A banner: whatever was set is forgotten. While we knock already, the engine knows."""
-        if self._answering:
+        """A banner: whatever was set is forgotten."""
+        if self._fit:
             self._out.append(Ignored("reboot"))
             self._drop_work()
             self._knock()
