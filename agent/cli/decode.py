@@ -107,6 +107,7 @@ KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "12379": _by("protocols.cn12379:decode_12379"),
     "ebm": _by("protocols.ebm:decode_ebm"),
     "camf": _by("protocols.camf:decode_camf"),
+    "sbd": _by("protocols.sbd_decode:decode"),
     "lora": _by("protocols.lora_decode:decode"),
     "beidou": _by("protocols.rdss_decode:decode"),
     "sms": _by("protocols.sms_decode:decode"),
