@@ -65,6 +65,7 @@ class Modem:
         self._sends: deque[Sending] = deque()
         self._announced: deque[tuple[str, int]] = deque(maxlen=MOST_ANNOUNCED)
         self._read_last = False
+        self.launched = False  # a message is on its way to the modem
         self._due = {"watch": 0.0, "sweep": 0.0, "clock": 0.0}
 
     # The face of a machine
@@ -76,8 +77,7 @@ class Modem:
     def start(self, now: float) -> list[Event]:
         """The line is open: is anybody there?"""
         self._now = now
-        self._answering = self._fit = False
-        self._digest(self._engine.start(now))
+        self._knock()
         self._drop_work()
         return self._told()
 
@@ -161,8 +161,15 @@ class Modem:
             return self.procedures.read(*self._announced.popleft())
         if self._sends:
             self._read_last = False
-            return self.procedures.submit(self._sends.popleft())
+            return self._submit(self._sends.popleft())
         return self._due_work()
+
+    def _submit(self, sending: Sending) -> Procedure:
+        self.launched = True
+        try:
+            yield from self.procedures.submit(sending)
+        finally:
+            self.launched = False
 
     def _due_work(self) -> Procedure | None:
         searching = not self.procedures.registered
@@ -197,9 +204,10 @@ class Modem:
             self._knock()
 
     def _knock(self) -> None:
-        """From the beginning: whoever answers may have forgotten everything."""
+        """From the beginning: whoever answers may have forgotten everything. What waits to be sent waits elsewhere."""
         self._answering = self._fit = False
         self._digest(self._engine.start(self._now))
+        self._enter(Phase("starting"))
 
     def _advance(self, answer: Result | None) -> None:
         """Give the procedure under way its answer, and do what it wants next."""

@@ -1,0 +1,224 @@
+"""SMS by a cellular modem as a bearer: one datagram, one message of 8-bit data, or of text where a network passes none.
+
+The same modem carries texts for people (`send_text`, `texts`). Who is not in a list is not heard.
+"""
+
+import asyncio
+import errno
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from drivers.address import Address
+from drivers.api import Accepted, Context, Datagram, Declined, Factory, Sent, Told, Traits, Unknown
+from drivers.bearers.common import REOPEN_MOST, LineBearer
+from drivers.bearers.modem_profile import ModemProfile, open_modem
+from drivers.bearers.people import Quota, Text, Texts
+from drivers.bearers.sms_config import SmsConfig, check, line_address, read_pin
+from protocols import modem_events, sms_letters
+from protocols.cellular import Registration
+from protocols.errors import LocalError
+from protocols.framing import Event
+from protocols.modem import Modem
+from protocols.modem_ladder import Rung
+from protocols.sms_content import MOST_OCTETS
+from protocols.sms_numbers import Numbers, is_number
+
+HOOK_TIMEOUT = 60.0  # seconds for a hub to switch a port off and on
+NOT_BEFORE = 1_767_225_600  # 2026-01-01: before this was written no clock is right
+CLOCK_ERROR = 2000  # ms: a modem tells whole seconds, and when it heard them only it knows
+TEXT_MOST = 600  # characters of one text for people, about nine parts of Chinese: what they cost stays foreseeable
+
+
+class Sms(LineBearer):
+    """See `drivers.api.Bearer` and `drivers.api.Timekeeper`."""
+
+    _machine: Modem
+
+    def __init__(
+        self, config: SmsConfig, profile: ModemProfile, address: Address, context: Context, pin: str = ""
+    ) -> None:
+        reference = random.randrange(256)  # noqa: S311 - tells parts of before a restart from those after it, hides nothing
+        machine = Modem(
+            profile.dialect(),
+            pin=pin,
+            heard_from=lambda number: self._known(number) is not None,
+            report=config.reports,
+            validity=float(config.validity),
+            reference=reference,
+            not_before=NOT_BEFORE,
+            power=bool(config.power_cycle),
+        )
+        super().__init__(config.name, address, machine, context)
+        self._config, self._now = config, context.now
+        self._platforms = Numbers([config.to, *config.allow], config.country)
+        self._people = Numbers((), config.country)
+        self._texts, self._quota = Texts(self.counters), Quota(config.daily_messages)
+        self._token = 0
+        self._next = 0.0  # loop time of the next send
+        self._told: Told | None = None
+        self._hook: asyncio.Task[None] | None = None
+        most = MOST_OCTETS if config.format == "data" else sms_letters.MOST
+        self._traits = Traits(
+            mtu=min(config.mtu, most),
+            min_interval=float(config.interval),
+            cost=config.cost,
+            latency=float(config.latency),
+        )
+
+    @property
+    def traits(self) -> Traits:
+        return self._traits
+
+    async def send(self, data: bytes, to: str = "") -> Sent:
+        if not 1 <= len(data) <= self._traits.mtu:
+            self.counters["size"] += 1
+            return Declined("size", None)
+        return await self._submit(
+            to or self._config.to, data if self._config.format == "data" else sms_letters.wrap(data)
+        )
+
+    async def send_text(self, number: str, text: str) -> Sent:
+        """For a person to read; in as many parts as it needs."""
+        if not text or len(text) > TEXT_MOST:
+            self.counters["size"] += 1
+            return Declined("size", None)
+        return await self._submit(number, text)
+
+    def texts(self) -> AsyncIterator[Text]:
+        """What people wrote whose numbers are known (`hear`), and what platforms wrote that was no datagram."""
+        return self._texts
+
+    def hear(self, numbers: Iterable[str]) -> None:
+        """These people may write, too; datagrams are not taken from them."""
+        self._people.add(numbers)
+
+    def time(self) -> Told | None:
+        return self._told
+
+    async def _submit(self, number: str, body: str | bytes) -> Sent:
+        now = asyncio.get_running_loop().time()
+        if not is_number(number):
+            return self._declined("no_number", None)
+        if wait := self._quota.wait(now):
+            return self._declined("quota", wait)
+
+        def begin(now: float) -> list[Event]:
+            self._token += 1
+            return self._machine.send(self._token, number, body, now)
+
+        self._next = now + self._traits.min_interval
+        return await self.ask(begin)
+
+    def _declined(self, reason: str, wait: float | None) -> Declined:
+        self.counters[reason] += 1
+        return Declined(reason, wait)
+
+    def _known(self, number: str) -> str | None:
+        return self._platforms.find(number) or self._people.find(number)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case modem_events.Arrived(sender, body):
+                self._arrived(sender, body)
+            case modem_events.Reported(outcome=outcome):
+                self.counters[outcome] += 1
+            case modem_events.Told(unix):
+                self._told = Told(unix * 1000, self._now(), CLOCK_ERROR)
+            case modem_events.Phase(name, reason):
+                self._enter(name, reason)
+            case modem_events.Climbed(rung, reason):
+                self._climb(rung, reason)
+            case modem_events.Ignored(reason):
+                self.counters[reason] += 1
+            case modem_events.Silent():
+                raise OSError(errno.ETIMEDOUT, "the modem does not answer", self.name)
+            case modem_events.Submitted() | modem_events.Refused() | modem_events.Doubtful():
+                self._end(event)
+
+    def _end(self, event: modem_events.Submitted | modem_events.Refused | modem_events.Doubtful) -> None:
+        if event.token != self._token:
+            return  # of a line that has been lost since
+        now = asyncio.get_running_loop().time()
+        match event:
+            case modem_events.Submitted(_, references):
+                self.counters["sent"] += len(references)
+                self._quota.spend(now, len(references))
+                self._turn.settle(Accepted(",".join(map(str, references))))
+            case modem_events.Refused(_, reason, wait):
+                self._turn.settle(self._declined(reason, wait))
+            case modem_events.Doubtful(_, reason):
+                self.counters[reason] += 1
+                self._quota.spend(now)
+                self._turn.settle(Unknown(reason))
+
+    def _arrived(self, sender: str, body: str | bytes) -> None:
+        data = body if isinstance(body, bytes) else sms_letters.unwrap(body)
+        platform = self._platforms.find(sender)
+        if data is not None and platform is not None:
+            self.counters["received"] += 1
+            self._inbox.put(Datagram(data, platform, self._now()))
+        elif isinstance(body, str) and (known := self._known(sender)) is not None:
+            self.counters["texts"] += 1
+            self._texts.put(Text(known, body, self._now()))
+        else:
+            self.counters["unexpected"] += 1
+
+    def _enter(self, phase: str, reason: str) -> None:
+        if phase == "ready":
+            self.condition.succeeded()
+        elif phase in ("sim", "silent") or reason:
+            self.condition.failed(reason or phase, at_once=True)
+
+    def _climb(self, rung: Rung, reason: str) -> None:
+        self.counters[f"climbed_{rung.value}"] += 1
+        self.condition.failed(reason, at_once=True)
+        if rung is Rung.POWER and (self._hook is None or self._hook.done()):
+            self._hook = asyncio.create_task(self._cycle_power())
+
+    async def _cycle_power(self) -> None:
+        """The operator's own command; what it says goes nowhere."""
+        nothing = asyncio.subprocess.DEVNULL
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *self._config.power_cycle, stdin=nothing, stdout=nothing, stderr=nothing
+            )
+        except OSError:
+            self.counters["power_cycle_failed"] += 1
+            return
+        try:
+            async with asyncio.timeout(HOOK_TIMEOUT):
+                status = await child.wait()
+        except TimeoutError:
+            child.kill()
+            status = await child.wait()
+        self.counters["power_cycle_failed"] += status != 0
+
+    def _lost(self) -> Sent:
+        return Unknown("port") if self._machine.launched else Declined("port", REOPEN_MOST)
+
+    def _show(self, now: float) -> Mapping[str, Any]:
+        seen = self._machine.procedures
+        best = next((one for one in seen.registrations.values() if one.registered), None)
+        worst = Registration.DENIED if seen.denied else None
+        return {
+            "signal": seen.signal,
+            "dbm": seen.dbm,
+            "phase": self._machine.phase.name,
+            "registration": (found.value if (found := best or worst) else None),
+            "ready_in": round(max(self._next - now, self._quota.wait(now), 0.0), 1),
+            "daily_left": self._quota.left(now),
+            "dropped": self._machine.dropped,
+        }
+
+
+def create(config: SmsConfig, context: Context) -> Sms:
+    profile, problems = open_modem(config.profile, context.profiles)
+    address, wrong = line_address(config, profile)
+    pin, unread = read_pin(config, context)
+    if profile is None or address is None or unread:
+        raise LocalError("modem", "; ".join(f"{one.key} {one.code}" for one in (*problems, *wrong, *unread)))
+    return Sms(config, profile, address, context, pin)
+
+
+FACTORY = Factory(SmsConfig, create, check)
