@@ -65,7 +65,7 @@ class SbdModem(ModemLine):
             "+CGMM": lambda _: self.ok(MODEL),
             "+GMM": lambda _: self.ok(MODEL),
             "+CGMR": lambda _: self.ok("Call Processor Version: TA16005"),
-            "+CSQ": lambda _: self.busy_for(2.0, lambda: self.ok(self.result("+CSQ", self.bars))),
+            "+CSQ": lambda _: self.busy_for(0.5, lambda: self.ok(self.result("+CSQ", self.bars))),
             "+CSQF": lambda _: self.ok(self.result("+CSQF", self.bars)),
             "+CIER=": self._indicate_from_now,
             "-MSSTM": lambda _: self._time(),
