@@ -65,7 +65,7 @@ class Uplink:
         topics = {lane: envelope.up(route.root, station, "events") for lane in URGENT}
         topics |= {lane: envelope.up(route.root, station, "readings") for lane in BULKY}
         self._topics = topics
-        urgent = _options(route, station, base, clock)
+        urgent = options_of(route, station, base, clock)
         self.urgent = Link(
             "urgent",
             urgent,
@@ -193,7 +193,7 @@ class Uplink:
         )
 
 
-def _options(route: RouteConfig, station: str, base: Path, clock: Callable[[], ClockReading]) -> Options:
+def options_of(route: RouteConfig, station: str, base: Path, clock: Callable[[], ClockReading]) -> Options:
     """The urgent link's; the telemetry link's differ in name, session and keep-alive."""
     host, port, secure = route.endpoint
     files = {name: find(base, value) if value else None for name, value in _files(route).items()}

@@ -27,6 +27,7 @@ VERBS = {
     "display": "serve the page that a screen shows",
     "plan": "check the plans, or show what one does",
     "drill": "play an exercise and watch every step",
+    "headend": "the other end of narrow bearers, beside the platform",
 }
 
 
