@@ -36,6 +36,9 @@ DEVICES: Mapping[str, str] = {
     "beidou": "drivers.simulated.beidou:alone",
     "beidou-3": "drivers.simulated.beidou:alone_bd3",
     "sbd": "drivers.simulated.sbd:alone",
+    "modem": "drivers.simulated.modem:alone",
+    "modem-2": "drivers.simulated.modem:other",
+    "tiantong": "drivers.simulated.modem:tiantong",
     "lora": "drivers.simulated.lora:alone",
     "lora-rak": "drivers.simulated.lora:alone_rak",
 }
