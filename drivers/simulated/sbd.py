@@ -4,6 +4,7 @@ Nothing is drawn but from the random generator handed in, so that a month of ses
 """
 
 import random
+import time
 from collections.abc import Callable
 
 from drivers.simulated.sbd_gateway import Mo, SbdGateway
@@ -246,5 +247,5 @@ class SbdModem(ModemLine):
 
 
 def alone() -> SbdModem:
-    """For `sim:sbd`: a modem whose gateway nobody sees."""
-    return SbdModem(SbdGateway())
+    """For `sim:sbd`: a modem whose gateway nobody sees, and whose network knows what time it is."""
+    return SbdModem(SbdGateway(), utc=time.time() - time.monotonic())
