@@ -14,6 +14,7 @@ from protocols.errors import LocalError, RemoteError
 
 BYTES = 23
 NAME_BYTES = 3
+MOST_WORDS = 2  # a station's present ones, and those before
 MOST_HELD = 64  # contexts of one station: each start and each step of its clock makes one
 _LOG, _BOOT, _START = 8, 8, 6
 
@@ -56,6 +57,7 @@ class Contexts:
     """Those a receiver holds of one station; the oldest goes when there are too many."""
 
     held: dict[bytes, Context] = field(default_factory=dict)
+    words: dict[bytes, bytes] = field(default_factory=dict)  # the station's own, for events (`event.name_of`)
 
     def learn(self, contexts: Iterable[Context]) -> None:
         for context in contexts:
@@ -63,6 +65,18 @@ class Contexts:
             self.held[context.name] = context
         while len(self.held) > MOST_HELD:
             del self.held[next(iter(self.held))]
+
+    def learn_words(self, name: bytes, words: bytes) -> None:
+        self.words.pop(name, None)
+        self.words[name] = words
+        while len(self.words) > MOST_WORDS:
+            del self.words[next(iter(self.words))]
+
+    def words_of(self, name: bytes) -> bytes:
+        found = self.words.get(name)
+        if found is None:
+            raise RemoteError("context.unknown", f"words {name.hex()}")
+        return found
 
     def read(self, data: bytes, at: int, *, full: bool) -> tuple[Context, int]:
         """The context that a message begins with at this byte, in full or by name, and where it ends.
