@@ -49,7 +49,7 @@ class Keeper:
         self.begun = kept is None
         self.memory = kept or Memory(_number(unix), os.urandom(EPOCH_SALT_BYTES).hex())
         if kept is None:
-            self._write()
+            self.write()
 
     @property
     def epoch(self) -> Epoch:
@@ -58,14 +58,18 @@ class Keeper:
     def renew(self, unix: int) -> None:
         """Another epoch, above the last: the headend does not know this one any more, or it is used up. Blocks."""
         number = max(self.memory.number + 1, _number(unix))
-        self.memory = Memory(number, os.urandom(EPOCH_SALT_BYTES).hex(), heard=self.memory.heard)
-        self._write()
+        self.memory = Memory(number, os.urandom(EPOCH_SALT_BYTES).hex())  # the other side counts anew, too
+        self.write()
 
     def acknowledged(self) -> None:
         """The headend knows this epoch: it need not be announced at every start."""
         if not self.memory.known:
             self.memory.known = True
-            threading.Thread(target=self._write, name="narrow memory", daemon=True).start()
+            self.save()
+
+    def save(self) -> None:
+        """Soon, beside the loop."""
+        threading.Thread(target=self.write, name="narrow memory", daemon=True).start()
 
     def reserve(self, until: int, done: Callable[[int], None]) -> None:
         """Writes down that all below `until` may be used; `done` hears of what is on disk, on the loop."""
@@ -81,7 +85,7 @@ class Keeper:
     def reserve_now(self, until: int) -> int:
         """The same for the start, where waiting is right."""
         before, self.memory.until = self.memory.until, until
-        if not self._write():
+        if not self.write():
             self.memory.until = before
         return self.memory.until
 
@@ -94,11 +98,12 @@ class Keeper:
             del heard[next(iter(heard))]
 
     def _reserve(self, told: Callable[[bool], None]) -> None:
-        written = self._write()
+        written = self.write()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody needs a number any more
             self._later(told, written)
 
-    def _write(self) -> bool:
+    def write(self) -> bool:
+        """Blocks. Whether it is on disk."""
         with self._lock:
             try:
                 replace(self._file, msgspec.json.encode(self.memory))
