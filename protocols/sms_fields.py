@@ -36,7 +36,7 @@ class Address(NamedTuple):
             if len(digits) > MOST_DIGITS:
                 raise LocalError("address_length", f"{len(digits)} digits; at most {MOST_DIGITS}")
             return cls(text, kind)
-        if not text or not gsm7.covers(text) or len(gsm7.encode(text)) > MOST_LETTERS:
+        if not text or text.startswith("+") or not gsm7.covers(text) or len(gsm7.encode(text)) > MOST_LETTERS:
             raise LocalError("address", "neither a number nor a name of at most 11 letters")
         return cls(text, ALPHANUMERIC)
 
