@@ -108,6 +108,7 @@ KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "ebm": _by("protocols.ebm:decode_ebm"),
     "camf": _by("protocols.camf:decode_camf"),
     "sbd": _by("protocols.sbd_decode:decode"),
+    "frame": _by("protocols.narrow.decode:decode"),
     "lora": _by("protocols.lora_decode:decode"),
     "beidou": _by("protocols.rdss_decode:decode"),
     "sms": _by("protocols.sms_decode:decode"),
