@@ -21,7 +21,7 @@ WEIGHT = 0.1  # of the newest outcome in the rate of success: about the last twe
 PRIOR = 0.8  # rate of success before anything is known; BeiDou measures 0.955 per message, and an answer is two
 LEAST_RATE = 0.05  # nothing is expected to need more than twenty tries
 RECOVERY = 30.0  # seconds between two proofs of a bearer that is coming back
-RETRY = 60.0  # seconds to the next proof of one that went down, doubling with each miss
+RETRY = 60.0  # seconds to the next proof of one that misses, doubling with each miss once it is down
 MOST_WAITING = 16  # messages without their answers; the oldest is a miss when there are more
 
 
@@ -98,7 +98,7 @@ class Proof:
             return now
         if self.answers:
             return self.asked + max(RECOVERY, interval)
-        return self.asked + max(interval, min(period, RETRY * 2.0 ** min(self.misses, 16)))
+        return self.asked + max(interval, min(period, RETRY * 2.0 ** min(max(0, self.misses - MISSES), 16)))
 
     def proven(self, now: float, period: float) -> bool:
         """Up, and that was seen within two of its periods."""

@@ -19,6 +19,8 @@ LATE_AGAIN = 900.0  # ... and once its deadline has passed
 EVENT_AGAIN = 3600.0  # seconds at most between two tries of an event
 FULL = 1 << 30  # bytes: a digest, a detail or a fragment fills whatever datagram there is
 PROOF_SIZE = 4
+LEAST_DIGEST = 30.0  # seconds between two, where slots follow one another sooner
+LEEWAY = 1 / 8  # of a slot by which a digest may be older than two, since no slot is exact
 LIVELIER = 4  # times as often an idle bearer is proven while no wide one lives
 _WEIGHT = {State.UP: 1.0, State.NEW: 1.0, State.DOWN: 0.5}  # of a bearer, as one of those that an alarm needs
 _CHEAP_WIDE = frozenset({Load.ALARM, Load.EVENT, Load.TELEMETRY, Load.BULK})
@@ -58,6 +60,7 @@ class _Choice:
         self.free = {way.name: way for way in self.ways if not way.busy and way.ready <= now}
         self.later = [way.ready for way in self.ways if not way.busy]
         self.orders: dict[str, Order] = {}
+        self.dumb = False  # there is a digest, and no bearer to carry it
         self.wide = [way for way in ways if way.wide and self._cheap(way)]
         self.wide_up = any(way.open and way.proof.state is State.UP for way in self.wide)
 
@@ -66,6 +69,7 @@ class _Choice:
         self._alarms([message for message in named if message.load is Load.ALARM])
         events = self._carried([message for message in named if message.load is Load.EVENT])
         digest, detail = self._digest_by(), self._detail_by()
+        self.dumb = digest is None and self.backlog.digest and not self.wide_up
         for way in [way for name, way in self.free.items() if name not in self.orders]:
             self._slot(way, events.get(way.name), way.name == digest, way.name == detail)
         look = min((at for at in self.later if at > self.now), default=self.now + LONGEST_LOOK)
@@ -83,9 +87,9 @@ class _Choice:
             for way in self._engaged(alarm):
                 wanted.setdefault(way.name, []).append(alarm)
         for name, waiting in wanted.items():
-            way = self.free.get(name)
-            if way is not None:
-                self._alarm(way, waiting)
+            free = self.free.get(name)
+            if free is not None:
+                self._alarm(free, waiting)
 
     def _engaged(self, alarm: Message) -> Iterator[Way]:
         """The bearers that carry an alarm by now: those that began it, and as many more as its age asks for."""
@@ -180,11 +184,11 @@ class _Choice:
         return up or [way for way in self.ways if way.proof.answers]
 
     def _digest_by(self) -> str | None:
-        """The cheapest narrow bearer, while no wide one lives."""
+        """The cheapest narrow bearer, also one that is only coming back, while no wide one lives."""
         if self.wide_up or not self.backlog.digest:
             return None
-        able = [way for way in self._working() if not way.wide]
-        return self._cheapest(way for way in able if self._affords(way, Load.DIGEST))
+        able = [way for way in self.ways if way.proof.state is not State.DOWN or way.proof.answers]
+        return self._cheapest(way for way in able if not way.wide and self._affords(way, Load.DIGEST))
 
     def _detail_by(self) -> str | None:
         seen = max((way.proof.last for way in self.wide if way.proof.last is not None), default=None)
@@ -202,46 +206,46 @@ class _Choice:
         return way.name if way else None
 
     def _slot(self, way: Way, event: Message | None, digest: bool, detail: bool) -> None:
-        """One slot that no alarm wants. A fifth of a slow bearer's are left empty, that the next alarm need not wait; only
-        a digest that would be older than two slots goes in advance of its share.
+        """One slot that no alarm wants. A fifth of a slow bearer's are left empty, that the next alarm need not wait. A
+        digest takes every second slot, in advance of the share if it must; what else waits goes between two of them.
         """
-        if digest and self._digest_overdue(way) and self._share(way, 1.0 - DEBT):
-            self._order(way, Load.DIGEST)
+        lanes = [Load.EVENT] * (event is not None) + [Load.DETAIL] * detail
+        at = self._digest_at(way, crowded=bool(lanes) or way.train is not None) if digest else None
+        if at is not None and at <= self.now:
+            if self._share(way, 1.0 - DEBT if lanes or way.train else 1.0):
+                self._order(way, Load.DIGEST)
+        elif at is not None and self.now + way.traits.min_interval > at + LEEWAY * way.traits.min_interval:
+            return
         elif way.train is not None:
             if way.train.load is Load.ALARM or self._share(way, 1.0):
                 self._go_on(way, way.train)
+        elif lanes:
+            self._longest_unserved(way, lanes, event)
         else:
-            lanes = self._lanes(way, event, digest, detail)
-            if lanes and self._share(way, 1.0):
-                load = min(lanes, key=lambda load: (way.served.get(load, float("-inf")), load))
-                key = event.key if event and load is Load.EVENT else ""
-                self._order(way, load, key, again=bool(event and load is Load.EVENT and way.name in event.tries))
+            self._prove(way)
 
-    def _lanes(self, way: Way, event: Message | None, digest: bool, detail: bool) -> list[Load]:
-        """What has something for this slot; a proof only where nothing else would prove the bearer."""
-        lanes = [Load.EVENT] if event else []
-        if digest and self._digest_at(way) <= self.now:
-            lanes.append(Load.DIGEST)
-        if detail:
-            lanes.append(Load.DETAIL)
-        if not lanes and self._proof_at(way) <= self.now and self._affords(way, Load.PROOF):
-            lanes.append(Load.PROOF)
-        return lanes
+    def _longest_unserved(self, way: Way, lanes: list[Load], event: Message | None) -> None:
+        load = min(lanes, key=lambda load: (way.served.get(load, float("-inf")), load))
+        if not self._share(way, 1.0):
+            return
+        if event and load is Load.EVENT:
+            self._order(way, load, event.key, again=way.name in event.tries)
+        else:
+            self._order(way, load)
 
-    def _every(self, way: Way) -> float:
+    def _prove(self, way: Way) -> None:
+        """Where nothing else would; with a digest where no bearer works and this one costs nothing."""
+        load = Load.DIGEST if self.dumb and not way.wide and not way.traits.cost else Load.PROOF
+        if self._proof_at(way) <= self.now and self._affords(way, load) and self._share(way, 1.0):
+            self._order(way, load)
+
+    def _digest_at(self, way: Way, *, crowded: bool) -> float:
+        """In the next slot that there is, or where others wait in the one after that."""
         every = self.policy.paid_digest_every if way.traits.cost else self.policy.digest_every
-        return max(every, way.traits.min_interval)
-
-    def _digest_at(self, way: Way) -> float:
-        at = way.served.get(Load.DIGEST, float("-inf")) + self._every(way)
+        every = max(every, way.traits.min_interval, LEAST_DIGEST)
+        at = way.served.get(Load.DIGEST, float("-inf")) + (2 if crowded else 1) * every
         self.later.append(at)
         return at
-
-    def _digest_overdue(self, way: Way) -> bool:
-        """After two of its slots, at the slot nearest to that."""
-        at = way.served.get(Load.DIGEST, float("-inf")) + 2 * self._every(way) - way.traits.min_interval / 2
-        self.later.append(at)
-        return at <= self.now
 
     def _proof_at(self, way: Way) -> float:
         period = way.period if self.wide_up else way.period / LIVELIER
