@@ -14,17 +14,19 @@ from functools import partial
 from typing import Any, Protocol
 
 from agent.carrier import Carrier, Step
-from agent.conductor import Conductor, Spending, names, shown
+from agent.conductor import Conductor, names, shown
 from agent.decide import decide
 from agent.evidence import Evidence, Record
 from agent.intake import Done, Intake, Message
-from agent.journal import Entry
+from agent.journal import Entry, Said
 from agent.journal_file import JournalFile
 from agent.orders import Change, Decision, Order, due, end, next_change, orders, resume
 from agent.performer import Performer
+from agent.places import Names
 from agent.plans import Plans
 from agent.policy import Channel, Now, Place, Policy
 from agent.ration import Ration
+from agent.spending import Spending
 from drivers.api import Action, Actuator, Outcome, Verdict
 from protocols import cose
 from protocols.alert import ClockReading, Local, Refusal, VerifiedAlert
@@ -68,13 +70,14 @@ class Alerting:
         record: Record,
         beat: Callable[[], None] = lambda: None,
         heard: Callable[[str, VerifiedAlert], None] = lambda _bearer, _alert: None,
+        areas: Names | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keyring = keyring
         self._journal, self._clock, self._place, self._policy, self._monotonic = journal, clock, place, policy, now
         self._beat, self._evidence = beat, Evidence(record, now)
         self._performers = [Performer(one, partial(self._step, one.name), now) for one in actuators]
-        self._conductor = Conductor(self._performers, plans, now)
+        self._conductor = Conductor(self._performers, plans, now, areas)
         self._spending = Spending()
         self._intake, self._ration = Intake(), Ration()
         self.heard = heard
@@ -104,12 +107,19 @@ class Alerting:
     def mute(self, muted: bool) -> None:
         """The key switch: no siren while it is turned. Everything else goes on, and the siren's time is not used up."""
         self._conductor.muted = muted
-        self._conduct(orders(self._journal.journal, self._now()))
+        self._again()
 
     def note(self, notes: Mapping[bytes, str]) -> None:
         """A line of our own below an alert on the displays."""
         self._conductor.notes = dict(notes)
-        self._conductor.conduct(orders(self._journal.journal, self._now()))
+        standing = orders(self._journal.journal, self._now())
+        self._carrier.carry(Step(None, "", partial(self._conductor.conduct, standing), _nothing))
+
+    def unheard(self, silent: bool) -> None:
+        """An issuer has been silent for a day, or none is any more: the lamps say so while no warning has them."""
+        if silent is not self._conductor.unheard:
+            self._conductor.unheard = silent
+            self._again()
 
     async def probe(self) -> dict[str, Outcome]:
         """Every actuator's answer, inaudible: those at work prove themselves."""
@@ -230,7 +240,7 @@ class Alerting:
             self._look_at = now.monotonic + LONGEST_NAP
             self._enact(due(self._journal.journal, now))
         elif _passed(self._conductor.next_change(), now.monotonic):
-            self._conduct(orders(self._journal.journal, now))
+            self._again()
         if _passed(self._spending.next_change(), now.monotonic):
             self._write(self._slices(orders(self._journal.journal, now)))
         self._evidence.flush()
@@ -249,6 +259,12 @@ class Alerting:
             self._acknowledge(decision, message, verified)
 
         self._carrier.carry(Step(written, decision.identity.hex(), act, message.done if message else _nothing))
+
+    def _again(self) -> None:
+        """What stands, conducted once more, after everything that has been decided before."""
+        standing = orders(self._journal.journal, self._now())
+        written = self._write(self._slices(standing))
+        self._carrier.carry(Step(written, "", partial(self._conduct, standing), _nothing))
 
     def _conduct(self, standing: Sequence[Order]) -> None:
         self._conductor.conduct(standing)
@@ -275,7 +291,8 @@ class Alerting:
     def _slices(self, standing: Sequence[Order], entries: Sequence[Entry] = ()) -> Sequence[Entry]:
         """What of the siren's time is to be paid for, once `entries` are in the journal."""
         journal = self._journal.journal.fold(entries)
-        return self._spending.due(journal, self._conductor.slice_of(standing), self._monotonic())
+        siren, voices = self._conductor.slice_of(standing), self._conductor.voices(standing)
+        return self._spending.due(journal, siren, voices, self._monotonic())
 
     def _write(self, entries: Sequence[Entry]) -> Future[None] | None:
         return self._journal.write(entries) if entries else None
@@ -283,7 +300,13 @@ class Alerting:
     # What is seen of the actuators
 
     def _step(self, name: str, step: str, action: Action, outcome: Outcome) -> None:
-        self._evidence.step(step, name, action, outcome)
+        if step == "repeated":
+            self._write([Said(bytes.fromhex(action.key), name)])
+            return
+        if action.key:  # a lamp that stands for no warning is nothing to acknowledge
+            self._evidence.step(step, name, action, outcome)
+        if action.kind == "voice" and step != "started":
+            self._again()  # it may have something else to say
 
     async def _probe(self) -> None:
         """Ask every idle actuator whether it is there: a dead siren is found before the flood."""

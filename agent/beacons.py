@@ -64,7 +64,9 @@ class Step(NamedTuple):
 
 
 class Beacons:
-    """`known(issuer)` gives the numbers of alerts in the journal; `fetch` asks the broker for what it keeps, again."""
+    """`known(issuer)` gives the numbers of alerts in the journal; `fetch` asks the broker for what it keeps, again; `silent`
+    hears, at every look, whether any issuer is.
+    """
 
     def __init__(
         self,
@@ -75,12 +77,14 @@ class Beacons:
         record: Record,
         known: Callable[[int], Collection[int]],
         fetch: Callable[[], None] = lambda: None,
+        silent: Callable[[bool], None] = lambda _any: None,
         saved: bytes | None = None,
         save: Callable[[bytes], object] = lambda _data: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keyring, self._clock, self._codes, self._record = keyring, clock, codes, record
         self._known, self._fetch, self._save, self._now = known, fetch, save, now
+        self._tell_silent = silent
         self._signs = _loaded(saved)
         self._started = now()
         self._heard_at: dict[int, float] = {}  # monotonic: for when there is no trusted time
@@ -124,7 +128,13 @@ class Beacons:
         changed = [self._look(issuer, holder) for issuer, holder in self._expected()]
         if any(changed):
             self._keep()
+        self._tell_silent(bool(self.silent))
         self._miss()
+
+    @property
+    def silent(self) -> list[int]:
+        """Issuers that have not been heard for a day."""
+        return [issuer for issuer, _ in self._expected() if issuer in self._signs and self._signs[issuer].silent]
 
     def status(self) -> list[dict[str, Any]]:
         """Last heard issuer X by bearer Y."""
@@ -147,6 +157,7 @@ class Beacons:
         if sign.silent and self._age(issuer, sign) <= SILENCE:
             sign.silent = False
             self._say("issuer.heard", issuer, holder, Lane.ALARM, bearer=bearer, seconds=round(silent_for))
+            self._tell_silent(bool(self.silent))
 
     def _look(self, issuer: int, holder: str) -> bool:
         """Whether anything is to be kept."""

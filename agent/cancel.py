@@ -78,4 +78,5 @@ def _all_clear(case: Matter, over: Active) -> Active:
         starts=case.now.monotonic,
         until=case.now.monotonic + case.policy.all_clear,
         siren=0.0,
+        area=over.area,
     )

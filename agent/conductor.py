@@ -1,25 +1,25 @@
-"""Who plays what: from the orders in force, most important first, to one part for each actuator, and to what of their
-time is used up.
+"""Who plays what: from the orders in force, most important first, to one part for each actuator.
 
-Knows neither seals nor files. A siren's time is paid for in the journal in slices *before* it is used, so that a restart
-may cut a sounding short by a slice and never adds to it.
+Knows neither seals nor files. What has had its time makes room for the next: a siren when its seconds are used up, a voice
+when it has said its sentence as often as the plan wants.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agent.journal import SIREN_SLICE, Journal, Spent
 from agent.orders import Order
 from agent.performer import Part, Performer
+from agent.places import Names
 from agent.plans import How, Plans
 from agent.policy import Channel
+from agent.voices import Voices, Wanted
 from drivers.api import Action
 from protocols.alert import ActionCode, Level
+from protocols.area import code_text
 
 CHANNELS = {"siren": Channel.SIREN, "display": Channel.DISPLAY, "voice": Channel.VOICE, "lamp": Channel.LAMP}
 SETTLE = 0.5  # seconds after its time in which a siren falls silent by itself
-AHEAD = 0.5  # seconds before a slice is used up that the next is written: a slow card takes some tenths
-STANDING_SLICE = 300.0  # seconds between notes of how long alerts stand; they matter after a power cut without a clock
+LAMP_ALONE = 30 * 86_400.0  # seconds that a lamp stands for a silent way down, then anew
 
 
 class _Sounding(NamedTuple):
@@ -28,11 +28,16 @@ class _Sounding(NamedTuple):
 
 
 class Conductor:
-    def __init__(self, performers: Sequence[Performer], plans: Plans, now: Callable[[], float]) -> None:
-        self._performers, self._plans, self._now = performers, plans, now
+    def __init__(
+        self, performers: Sequence[Performer], plans: Plans, now: Callable[[], float], names: Names | None = None
+    ) -> None:
+        self._performers, self._plans, self._now, self._names = performers, plans, now, names or Names()
         self._sirens = [performer for performer in performers if performer.actuator.kind == "siren"]
+        self._voices = [performer for performer in performers if performer.actuator.kind == "voice"]
         self._siren: _Sounding | None = None
         self._finished: set[bytes] = set()  # alerts whose siren has had its time
+        self._speech = Voices()
+        self.unheard = False  # an issuer has been silent for a day: a lamp says so while no warning has it
         self.muted = False  # the key switch; whatever is decided, no siren is given a part
         self.notes: Mapping[bytes, str] = {}  # a line of our own for the displays, by alert
 
@@ -50,6 +55,11 @@ class Conductor:
         """The alert whose siren time is being used once `orders` are conducted."""
         order = self._next_siren(orders) if self._sirens else None
         return order.identity if order else None
+
+    def voices(self, orders: Sequence[Order]) -> Mapping[str, Action]:
+        """What each voice says once `orders` are conducted."""
+        parts = {one.actuator.name: self._part(orders, one) for one in self._voices}
+        return {name: part.action for name, part in parts.items() if part is not None}
 
     def next_change(self) -> float | None:
         """When (monotonic) the siren is free for the next."""
@@ -85,9 +95,20 @@ class Conductor:
     def _part(self, orders: Sequence[Order], performer: Performer) -> Part | None:
         kind = performer.actuator.kind
         channel = CHANNELS.get(kind, Channel.NONE)
-        mine = (one for one in orders if channel and channel in one.channels and self._takes_part(performer, one))
-        order = next(mine, None)
-        return Part(self._action(order, kind), self._now() + order.seconds) if order else None
+        mine = [one for one in orders if channel and channel in one.channels and self._takes_part(performer, one)]
+        if kind == "voice":
+            wanted = [Wanted(one, self._action(one, kind)) for one in mine]
+            return self._speech.part(performer, wanted, self._now())
+        if mine:
+            return Part(self._action(mine[0], kind), self._now() + mine[0].seconds)
+        return self._alone(performer) if kind == "lamp" and self.unheard else None
+
+    def _alone(self, performer: Performer) -> Part:
+        """A lamp without a warning."""
+        action = Action("lamp", self._plans.unheard)
+        part = performer.part
+        stands = part is not None and part.action == action and self._now() < part.until
+        return part if stands and part is not None else Part(action, self._now() + LAMP_ALONE)
 
     def _action(self, order: Order, kind: str) -> Action:
         how, level, key = self._how(order), _word(order.level), order.identity.hex()
@@ -96,7 +117,8 @@ class Conductor:
         if kind == "voice":
             return Action(kind, "", how.text, level, order.exercise, key, how.clips, how.repeat)
         note = self.notes.get(order.identity, "") if kind == "display" else ""
-        return Action(kind, "", f"{how.text} {note}".strip(), level, order.exercise, key)
+        area = self._names.shown(order.area)
+        return Action(kind, "", f"{how.text} {note}".strip(), level, order.exercise, key, area=area)
 
     def _takes_part(self, performer: Performer, order: Order) -> bool:
         """Whom the plan names; everybody of a kind of whom it names nobody that is there: a name that is wrong must not
@@ -118,40 +140,6 @@ class Conductor:
         )
 
 
-class Spending:
-    """Pays for time in the journal before it is used."""
-
-    def __init__(self) -> None:
-        self._siren: _Sounding | None = None  # paid for until then
-        self._standing = 0.0
-
-    def due(self, journal: Journal, sounding: bytes | None, now: float) -> list[Spent]:
-        """What is to be written now, given whose siren sounds."""
-        return [*self._siren_slice(journal, sounding, now), *self._notes(journal, now)]
-
-    def next_change(self) -> float | None:
-        return self._siren.until - AHEAD if self._siren else None
-
-    def _siren_slice(self, journal: Journal, sounding: bytes | None, now: float) -> list[Spent]:
-        active = journal.active.get(sounding) if sounding else None
-        if active is None:
-            self._siren = None
-            return []
-        paid = self._siren.until if self._siren and self._siren.identity == active.identity else now
-        if paid > now + AHEAD:
-            return []
-        until = max(paid, now) + SIREN_SLICE
-        self._siren = _Sounding(active.identity, until)
-        return [Spent(active.identity, min(active.siren, active.siren_spent + SIREN_SLICE), until - active.starts)]
-
-    def _notes(self, journal: Journal, now: float) -> list[Spent]:
-        if now < self._standing:
-            return []
-        self._standing = now + STANDING_SLICE
-        begun = (active for active in journal.active.values() if active.begun)
-        return [Spent(a.identity, a.siren_spent, self._standing - a.starts) for a in begun]
-
-
 def names(channels: Channel) -> list[str]:
     """The channels' names, for people and platforms."""
     return [name for name, channel in CHANNELS.items() if channel in channels]
@@ -164,6 +152,7 @@ def shown(order: Order) -> Mapping[str, Any]:
         "event": order.event,
         "level": _word(order.level),
         "action": _word(order.action),
+        "area": [code_text(code) for code in order.area],
         "exercise": order.exercise,
         "who": list(order.who),
         "channels": names(order.channels),

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from agent import places
 from agent.buttons import ButtonConfig, check_button, check_buttons
 from agent.clock import SOURCES
 from agent.contacts import ContactsConfig, check_contacts
@@ -47,11 +48,14 @@ LARGEST_FILE = 1 << 20  # bytes; a station's configuration is some kilobytes
 
 
 class StationConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Who and where the station is. `areas` are administrative codes, most detailed first; `state` keeps what survives."""
+    """Who and where the station is. `areas` are administrative codes, most detailed first, `names` a file with the names of
+    areas; `state` keeps what survives.
+    """
 
     id: str
     areas: list[str] = []
     name: str = ""
+    names: str = ""
     timezone: str = "Asia/Shanghai"
     language: str = ""
     state: str = ""
@@ -320,6 +324,7 @@ def _derived(reader: _Reader) -> "list[DerivedTable]":
 def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     """What must hold between tables, and what each driver knows to be wrong beforehand."""
     yield "station", _station(config.station)
+    yield "station", places.load(config.path(config.station.names))[1] if config.station.names else ()
     yield "clock", _clock(config.clock)
     yield "buffer", _buffer(config.buffer)
     yield "warnings", _warnings(config)
@@ -374,6 +379,11 @@ def plans_of(config: Config) -> Plans:
     plans = load_plans(own, languages=[config.language])[0] or load_plans(None)[0]
     assert plans is not None  # noqa: S101 - the shipped plans are held by a test
     return plans
+
+
+def names_of(config: Config) -> places.Names:
+    """Names of areas, as far as they can be used; `check` says of the rest what is wrong."""
+    return places.load(config.path(config.station.names) if config.station.names else None)[0]
 
 
 def specs_of(config: Config, context: Context) -> dict[str, SeriesSpec]:

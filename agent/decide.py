@@ -119,6 +119,7 @@ def _grown(case: Matter, standing: Active) -> Decision:
         withheld={channel: reason for channel, reason in fresh.withheld.items() if channel in standing.withheld},
         who=fresh.who,
         text=standing.text or fresh.text,
+        said=standing.said if standing.text or not fresh.text else {},
         siren_spent=fresh.siren_spent if Channel.SIREN in gained else standing.siren_spent,
     )
     entries: list[Entry] = [case.seen(), *ended(_displaced(case, active)), active, *_siren_start(case, gained)]

@@ -98,6 +98,8 @@ class Active(msgspec.Struct, frozen=True, array_like=True, tag=5):
     siren_spent: float = 0.0
     spent: float = 0.0
     plan: str = ""  # the plan to play, where a local rule names one
+    area: tuple[int, ...] = ()  # codes of the alert that take in this place
+    said: dict[str, int] = {}  # how often each voice has begun to say it (see `Said`)
 
     @property
     def sounds(self) -> bool:
@@ -141,7 +143,14 @@ class Passed(msgspec.Struct, frozen=True, array_like=True, tag=9):
     unix: int
 
 
-Entry = Boot | Mark | Forgot | Seen | Tombstone | Active | Ended | Spent | SirenStart | Passed
+class Said(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """A voice begins to say it once more. Written before it does, so that a restart repeats less, never more."""
+
+    identity: bytes
+    voice: str
+
+
+Entry = Boot | Mark | Forgot | Seen | Tombstone | Active | Ended | Spent | SirenStart | Passed | Said
 
 SIREN_SLICE = 5.0  # seconds of sounding that one `Spent` pays for
 
@@ -251,6 +260,14 @@ def _siren_start(journal: Journal, entry: SirenStart) -> Journal:
     return replace(journal, siren_starts=(*journal.siren_starts, entry)[-MOST_SIREN_STARTS:])
 
 
+def _said(journal: Journal, entry: Said) -> Journal:
+    speaker = journal.active.get(entry.identity)
+    if speaker is None:
+        return journal
+    said = {**speaker.said, entry.voice: speaker.said.get(entry.voice, 0) + 1}
+    return _active(journal, msgspec.structs.replace(speaker, said=said))
+
+
 def _passed(journal: Journal, entry: Passed) -> Journal:
     seen = {i: {k: s for k, s in per.items() if s.until > entry.unix} for i, per in journal.seen.items()}
     tombstones = {key: stone for key, stone in journal.tombstones.items() if stone.until > entry.unix}
@@ -268,4 +285,5 @@ _FOLDS: dict[type, Callable[[Journal, Any], Journal]] = {
     Spent: _spent,
     SirenStart: _siren_start,
     Passed: _passed,
+    Said: _said,
 }

@@ -43,6 +43,7 @@ class _Write(NamedTuple):
     journal: Journal  # as it stands with these entries
     missed: int  # writes that found no room before this one
     body: bytes
+    wrong: str  # why one of its entries cannot be written
     done: Future[None]
 
 
@@ -75,8 +76,9 @@ class JournalFile:
         """
         done: Future[None] = Future()
         self.journal = self.journal.fold(entries)
+        body, wrong = _encoded(entries)
         try:
-            self._work.put_nowait(_Write(self.journal, self._missed, frame(entries), done))
+            self._work.put_nowait(_Write(self.journal, self._missed, body, wrong, done))
         except queue.Full:
             self._missed += 1
             done.set_exception(OSError("the disk is behind with the journal"))
@@ -95,7 +97,7 @@ class JournalFile:
             batch, open_ = _gathered(self._work, write)
             error = self._try(batch)
             for one in batch:
-                _settle(one.done, error)
+                _settle(one.done, error or (OSError(one.wrong) if one.wrong else None))
             if error is None and self._size > COMPACT_AT:
                 self._compact(batch[-1])
         if self._file >= 0:
@@ -156,10 +158,29 @@ def frame(entries: Iterable[Entry]) -> bytes:
     return HEAD.pack(MARK, len(body), zlib.crc32(body)) + body
 
 
+def _encoded(entries: Sequence[Entry]) -> tuple[bytes, str]:
+    """A frame of them, and why one is missing in it. An entry that cannot be written is our mistake; it must cost neither the
+    siren nor the entries beside it.
+    """
+    try:
+        return frame(entries), ""
+    except (ValueError, TypeError, OverflowError) as wrong:
+        alone = [entry for entry in entries if _can_be_written(entry)]
+        return frame(alone), f"an entry cannot be written: {wrong}"[:200]
+
+
+def _can_be_written(entry: Entry) -> bool:
+    try:
+        frame([entry])
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
 def snapshot(journal: Journal) -> bytes:
     """The whole journal, as few frames."""
     entries = journal.entries()
-    return b"".join(frame(entries[start : start + IN_A_FRAME]) for start in range(0, len(entries), IN_A_FRAME))
+    return b"".join(_encoded(entries[start : start + IN_A_FRAME])[0] for start in range(0, len(entries), IN_A_FRAME))
 
 
 def read(path: Path, report: Report) -> Journal:

@@ -6,7 +6,8 @@ Needs no uplink and no platform. What is true stands in `agent.rules`, what it m
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agent.recall import Recalled
@@ -36,7 +37,7 @@ class Path(Protocol):
 
 class LocalAlarms:
     """`sensors` says which sensor a series belongs to: two series of one sensor are one witness. `trusted` is asked
-    whether the clock is, so that what an earlier boot has left can be placed in time.
+    whether the clock is, so that what an earlier boot has left can be placed in time. `lan`: series of devices on a network.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class LocalAlarms:
         now: Callable[[], int],
         past: Past | None = None,
         trusted: Callable[[], bool] = lambda: True,
+        lan: Collection[str] = (),
     ) -> None:
         self.rules, self.tracks = rules, tracks_for(rules)
         self._sensors, self._record, self._path, self._now = sensors, record, path, now
+        self._lan = frozenset(lan)
         self._past, self._trusted = past, trusted
         self._at = now()
         self._untimed = False
@@ -143,7 +146,8 @@ class LocalAlarms:
 
     def _tell(self, rule: Rule, turn: Turn) -> None:
         if turn in (Turn.RAISED, Turn.STANDS) and self._path is not None:
-            self._path.local(rule.alarm(self._independent(rule.state.found.evidence)))
+            alarm = rule.alarm(self._independent(rule.state.found.evidence))
+            self._path.local(replace(alarm, lan=self._lan.intersection(name for name, _ in alarm.evidence)))
         if turn in (Turn.CLEARED, Turn.GIVEN_UP) and self._path is not None:
             self._path.end(rule.identity)
         if turn is Turn.STANDS:

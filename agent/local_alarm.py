@@ -33,7 +33,9 @@ def _renewed(journal: Journal, standing: Active, new: Active, now: Now) -> Decis
     if urgent or gained:
         withheld = {channel: why for channel, why in new.withheld.items() if channel in standing.withheld}
         spent = new.siren_spent if urgent else max(new.siren_spent, standing.siren_spent)
-        grown = replace(new, channels=new.channels | standing.channels, withheld=withheld, siren_spent=spent)
+        said = {} if urgent else standing.said
+        channels = new.channels | standing.channels
+        grown = replace(new, channels=channels, withheld=withheld, siren_spent=spent, said=said)
         entries: list[Entry] = [grown, *_siren_start(new, standing.channels, now)]
         return conclude(journal, now, "upgraded", Change.UPGRADE, entries, identity=new.identity)
     if standing.until - now.monotonic > (new.until - new.starts) / 2:

@@ -9,6 +9,7 @@ from agent.journal import KEEP_AFTER_EXPIRY, MOST_ACTIVE, Active, Ended, Entry, 
 from agent.orders import Change, Decision, conclude, rank, span
 from agent.policy import Case, Now, Place, Policy, allowed, powers_here, where
 from protocols.alert import ActionCode, Alert, Permission, Status, VerifiedAlert
+from protocols.area import covers
 
 Powers = Mapping[str, Permission]
 
@@ -100,6 +101,7 @@ class Matter:
             until=until,
             siren=self.policy.siren_seconds,
             begun=starts <= self.now.monotonic,
+            area=tuple(item for item in alert.area if isinstance(item, int) and covers(item, self.place.codes, None)),
         )
         return structs.replace(active, siren_spent=self.journal.sounded(active))
 

@@ -50,6 +50,7 @@ class OnSite:
             now=self._clock.now,
             past=self._past,
             trusted=lambda: self._clock.trusted,
+            lan={series for source in sources for series, spec in source.series.items() if spec.lan},
         )
         if config.rules:
             recorder.watch(self.alarms.take)

@@ -47,6 +47,8 @@ class Order:
     onset: int | None
     expires: int
     plan: str = ""
+    area: tuple[int, ...] = ()  # codes that take in this place; none for a shape, or the station's own alarm
+    said: Mapping[str, int] = field(default_factory=dict)  # how often each voice has begun to say it
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,8 @@ def _order(active: Active, now: Now) -> Order:
         onset=active.onset,
         expires=active.expires,
         plan=active.plan,
+        area=active.area,
+        said=active.said,
     )
 
 

@@ -28,21 +28,25 @@ class Part:
 
 
 Tell = Callable[[str, Action, Outcome], None]
-"""`tell(step, action, outcome)`, step one of started, failed, ended."""
+"""`tell(step, action, outcome)`, step one of started, failed, ended; repeated of a voice."""
 
 
 class Performer:
     def __init__(self, actuator: Actuator, tell: Tell, now: Callable[[], float] = time.monotonic) -> None:
         self.actuator = actuator
         self.part: Part | None = None
+        self.over = False  # the part has been performed to its end
         self.reachable: bool | None = None  # what the last probe or performance said
         self._tell, self._now = tell, now
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._current: asyncio.Task[None] | None = None
 
     def want(self, part: Part | None) -> None:
         """Do this from now on; None: be silent. What is being done already goes on undisturbed."""
         old = self.part
+        if self._closed:
+            return
         if part is None:
             if old is not None:
                 self.part = None
@@ -50,7 +54,7 @@ class Performer:
             return
         if old is not None and old.action == part.action and (self._says_once or part.until <= old.until + SAME):
             return
-        self.part = part
+        self.part, self.over = part, False
         self._let_go()
         self._current = self._start(self._perform(part))
 
@@ -72,7 +76,7 @@ class Performer:
 
     async def close(self) -> None:
         """Silence at the end of the agent, as far as the device lets itself be silenced in time."""
-        self.part = None
+        self.part, self._closed = None, True
         await asyncio.wait({self._start(self._stop())}, timeout=GRACE)
         for task in self._tasks:
             task.cancel()
@@ -96,10 +100,14 @@ class Performer:
                 )
                 await asyncio.sleep(AGAIN)
                 continue
+            self.over = self.over or self.part is part
             self._tell("failed" if _failed(outcome) else "ended", part.action, outcome)
             return
 
     def _started(self, part: Part, outcome: Outcome) -> None:
+        if outcome.repetition:
+            self._tell("repeated", part.action, outcome)
+            return
         self.reachable = outcome.verdict is Verdict.DONE
         self._tell("failed" if _failed(outcome) else "started", part.action, outcome)
 

@@ -22,6 +22,7 @@ SHIPPED = Path(__file__).parent / "data" / "plans"
 LEVELS = ("red", "orange", "yellow", "blue")
 ACTIONS = ("inform", "prepare", "shelter", "evacuate", "all-clear")
 ALL_CLEAR = "all-clear"
+TABLES = ("plan", "unheard")
 LONGEST_SIREN = 600.0  # seconds; the driver's own limit is usually lower (motor sirens: 5 to 10 min a start)
 LEAST_SAID, MOST_SAID = 3, 10  # times: who is woken by the first hears the second; the third is understood
 DRILL_CLIP = "exercise"  # the recorded 这是演练
@@ -65,6 +66,12 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class Unheard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a lamp does while an issuer has been silent for a day, and no warning has the lamp."""
+
+    lamp: str
+
+
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One language: sentences with {event} {level} {action} {issuer} {text} {warning}, and the names that fill them."""
 
@@ -104,6 +111,7 @@ class Plans:
     plans: Sequence[Plan]
     words: Mapping[str, Words]
     languages: Sequence[str] = ("zh",)
+    unheard: str = "steady"
     _none: Plan = field(default=Plan("none"), init=False)
 
     def how(
@@ -168,16 +176,19 @@ def load(
     the station's sirens know; empty where nobody asked.
     """
     problems: list[Problem] = []
-    plans: list[Plan] = []
-    for path in (own, SHIPPED / "default.toml"):
-        if path is not None:
-            plans += _plans(path, problems)
+    files = [(path.name, _read(path, problems)) for path in (own, SHIPPED / "default.toml") if path is not None]
+    plans = [plan for name, data in files for plan in _plans(name, data, problems)]
+    unheard = next((found for name, data in files if (found := _unheard(data, problems))), None)
     words = _words(SHIPPED / "words.toml", problems)
     problems += [
         Problem(f"plan {p.name}.{key}", code, facts) for p in plans for key, code, facts in _faults(p, patterns)
     ]
     problems += [Problem("language", "plan.language", {"language": one}) for one in languages if one not in words]
-    return (None if problems else Plans(plans, words, languages)), problems
+    if unheard is None or (patterns and unheard.lamp not in patterns):
+        value = unheard.lamp if unheard else ""
+        problems.append(Problem("unheard.lamp", "plan.choice", {"value": value, "known": ", ".join(sorted(patterns))}))
+        return None, problems
+    return (None if problems else Plans(plans, words, languages, unheard.lamp)), problems
 
 
 def _read(path: Path, problems: list[Problem]) -> dict[str, Any]:
@@ -188,12 +199,20 @@ def _read(path: Path, problems: list[Problem]) -> dict[str, Any]:
         return {}
 
 
-def _plans(path: Path, problems: list[Problem]) -> Iterator[Plan]:
-    data = _read(path, problems)
-    problems += [Problem(key, "plan.unknown_table", {"file": path.name}) for key in data if key != "plan"]
+def _unheard(data: Mapping[str, Any], problems: list[Problem]) -> Unheard | None:
+    table = data.get("unheard")
+    if not isinstance(table, dict):
+        return None
+    found, wrong = collect(Unheard, table)
+    problems += [Problem(f"unheard.{one.key}", one.code, one.facts) for one in wrong]
+    return found
+
+
+def _plans(name: str, data: Mapping[str, Any], problems: list[Problem]) -> Iterator[Plan]:
+    problems += [Problem(key, "plan.unknown_table", {"file": name}) for key in data if key not in TABLES]
     tables = data.get("plan", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        problems.append(Problem("plan", "plan.not_a_list", {"file": path.name}))
+        problems.append(Problem("plan", "plan.not_a_list", {"file": name}))
         return
     for place, table in enumerate(tables, 1):
         plan, found = collect(Plan, table)

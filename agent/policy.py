@@ -137,8 +137,10 @@ def allowed_local(case: Case, local: Local, now: Now, journal: Journal, policy: 
     """A local alarm's channels: the configuration is its authority, and the siren wants two series that agree. A drill's
     siren (`alone`) was asked for by the person at the bench.
     """
-    agreeing = len({series for series, _ in local.evidence})
-    alone_silent = "" if local.alone or agreeing >= SERIES_IN_AGREEMENT else "one-series"
+    series = {name for name, _ in local.evidence}
+    alone_silent = "" if local.alone or len(series) >= SERIES_IN_AGREEMENT else "one-series"
+    if series and series <= local.lan:  # whatever the rule says
+        alone_silent = "lan-only"
     if case.origin == "exercise":
         alone_silent = "" if local.alone else "exercise-silent"
     late = _out_of_hours(case, now, policy)

@@ -47,6 +47,7 @@ def open_trust(
         record=record,
         known=alerting.numbers,
         fetch=fetch,
+        silent=alerting.unheard,
         saved=buffer.meta(BEACONS),
         save=lambda data: buffer.set_meta(BEACONS, data),
     )

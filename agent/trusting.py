@@ -74,7 +74,11 @@ class Trusting:
 
     def status(self) -> Mapping[str, Any]:
         ring = self.keyrings.current
-        return {"keyset": {"number": ring.number, "issued": ring.issued}, "issuers": self.beacons.status()}
+        return {
+            "keyset": {"number": ring.number, "issued": ring.issued},
+            "issuers": self.beacons.status(),
+            "silent": self.beacons.silent,
+        }
 
     @property
     def verbs(self) -> dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.alerting import Alerting
 from agent.clock import Clock
-from agent.config import Config, plans_of
+from agent.config import Config, names_of, plans_of
 from agent.evidence import Record
 from agent.hours import policy_of
 from agent.journal_file import JournalFile
@@ -46,6 +46,7 @@ async def open_warning_path(
         place=Place(tuple(int(code) for code in config.station.areas)),
         policy=policy_of(config.warnings, limit, config.station.timezone, clock.read().best),
         plans=plans_of(config),
+        areas=names_of(config),
         actuators=actuators,
         record=record,
         beat=beat,

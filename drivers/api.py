@@ -50,6 +50,7 @@ class Outcome:
     verdict: Verdict
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    repetition: int = 0  # above 1: no more than a voice's word that it begins to say it for the so-many-th time
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class SeriesSpec:
 
     `span` is what the sensor can report (outside: bad), `expect` what the site can see (outside: suspect), both in
     `unit`; `rate` the largest believable change per second; `flat` (tolerance, seconds): less movement than the
-    tolerance for that long is suspect. `step` is the resolution of a value in `unit` (0 where unknown).
+    tolerance for that long is suspect. `step` is the resolution of a value in `unit` (0 where unknown). `lan`: its readings
+    come from devices on a network, where anybody could say them, and never sound a siren alone.
     """
 
     unit: str
@@ -67,6 +69,7 @@ class SeriesSpec:
     rate: float | None = None
     flat: tuple[float, float] | None = None
     step: float = 0.0
+    lan: bool = False
 
 
 class Source(Protocol):
@@ -101,6 +104,7 @@ class Action:
     key: str = ""  # whose action this is (the alert's identity), for evidence and logs
     clips: tuple[str, ...] = ()
     repeat: int = 1
+    area: str = ""  # for whom, in names; "" where it is the place itself
 
 
 class Actuator(Protocol):
@@ -110,8 +114,8 @@ class Actuator(Protocol):
     def kind(self) -> str: ...
     async def perform(self, action: Action, until: float, started: Callable[[Outcome], None]) -> Outcome:
         """Act until `until` (time.monotonic seconds), then fall silent. `started` is called with evidence when the device is
-        seen to act, or to fail; after a failure once more when it is seen to act after all. A second call replaces the
-        first. Cancellation silences.
+        seen to act, or to fail; after a failure once more when it is seen to act after all; and by a voice with each further
+        `repetition` as it begins. A second call replaces the first. Cancellation silences.
         """
         ...
 

@@ -140,7 +140,7 @@ class Local:
     """An alarm of this station itself. Its authority is the configuration's, and it never leaves as a warning.
 
     `evidence` is the series that agree, with their values; `alone` that the rule may sound the siren on one of them;
-    `plan` the plan to play, where the rule names one; `origin` "local" (a rule on its own sensors), or a person on the
+    `lan` are those series among them that came over a network; `plan` the plan to play, where the rule names one; `origin` "local" (a rule on its own sensors), or a person on the
     spot: "manual" (a held button) or "exercise" (the bench's drill).
     """
 
@@ -154,6 +154,7 @@ class Local:
     alone: bool = False
     plan: str = ""
     origin: str = "local"
+    lan: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> bytes:

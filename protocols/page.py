@@ -19,13 +19,14 @@ T = TypeVar("T")
 
 
 class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A warning as the page shows it. `place` is where this page stands."""
+    """A warning as the page shows it. `place` is where this page stands, `area` for whom the warning is."""
 
     text: str
     level: str
     until: float
     exercise: bool = False
     place: str = ""
+    area: str = ""
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +54,7 @@ def decode_state(line: bytes) -> State:
     state = _decode(line, State)
     if state.shown is None:
         return msgspec.structs.replace(state, place=displayable(state.place, 80))
-    words = {name: displayable(getattr(state.shown, name)) for name in ("text", "level", "place")}
+    words = {name: displayable(getattr(state.shown, name)) for name in ("text", "level", "place", "area")}
     return msgspec.structs.replace(
         state, shown=msgspec.structs.replace(state.shown, **words), place=displayable(state.place, 80)
     )

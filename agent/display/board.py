@@ -74,5 +74,6 @@ def _warning(shown: Shown, now: float) -> dict[str, Any]:
         "text": shown.text,
         "level": shown.level if shown.level in ("red", "orange", "yellow", "blue") else "none",
         "exercise": shown.exercise,
+        "area": shown.area,
         "left": left,
     }

@@ -20,6 +20,7 @@ function draw(lost) {
   part("text").textContent = warning ? warning.text : words.idle || "";
   const size = Math.min(16, Math.sqrt(ROOM * 10 / Math.max(10, part("text").textContent.length)));
   part("text").style.setProperty("--size", `${size.toFixed(1)}vmin`);
+  part("area").textContent = warning ? warning.area : "";
   part("exercise").hidden = !(warning && warning.exercise);
   part("exercise").textContent = words.exercise || "";
   part("left").textContent = warning ? `${words.left} ${clock(warning.left)}` : "";

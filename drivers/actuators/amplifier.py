@@ -54,7 +54,7 @@ class Amplifier:
         power = asyncio.create_task(self._relay.perform(_power(action), until, lambda o: _first(powered, o)))
         try:
             seen = await self._warm(turn, powered)
-            outcome = await self._voice.perform(action, until, lambda said: started(_together(said, seen)))
+            outcome = await self._voice.perform(action, until, lambda said: started(_told(said, seen)))
         except Over:
             return Outcome(Verdict.DONE, evidence={"ended": turn.why})
         finally:
@@ -102,6 +102,10 @@ def _power(action: Action) -> Action:
 def _first(powered: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
     if not powered.done():
         powered.set_result(outcome)
+
+
+def _told(said: Outcome, relay: Outcome | None) -> Outcome:
+    return said if said.repetition else _together(said, relay)
 
 
 def _together(voice: Outcome, relay: Outcome | None) -> Outcome:

@@ -24,6 +24,7 @@ PATIENCE = 3.0  # seconds until a page must have drawn it: updates take one
 RECONNECT = 1.0  # seconds between attempts to reach the display
 REFRESH = 10.0  # seconds between looks whether it is still drawn
 LOOK = 0.05
+MOST_AREA = 120  # characters: two lines of the head
 
 
 class PageConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -47,7 +48,8 @@ class Page(Standing):
         self._link: asyncio.Task[None] | None = None
 
     async def _show(self, action: Action, until: float) -> Outcome:
-        self._want(Shown(displayable(action.text, self._most), action.level, until, action.exercise, self._place))
+        text, area = displayable(action.text, self._most), displayable(action.area, MOST_AREA)
+        self._want(Shown(text, action.level, until, action.exercise, self._place, area))
         return await self._answer(lambda seen: seen.drawn >= self._wanted.number)
 
     async def _clear(self) -> Outcome:

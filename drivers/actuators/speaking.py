@@ -35,8 +35,15 @@ class Speech(Turn):
     def __init__(self, action: Action, started: Started, begin: float) -> None:
         super().__init__(action, started, begin)
         self.times = 0
+        self._begun = 1
         self.facts: dict[str, Any] = {}
         self.failed = ""  # the last reason
+
+    def begins(self, repetition: int) -> None:
+        """Told as it begins, once also where it takes several attempts."""
+        if repetition > self._begun:
+            self._begun = repetition
+            self._started(Outcome(Verdict.DONE, repetition=repetition))
 
 
 class Speaking(ABC):
@@ -98,6 +105,7 @@ class Speaking(ABC):
         retry = RETRY
         while turn.times < turn.action.repeat:
             turn.guard()
+            turn.begins(turn.times + 1)
             try:
                 await self._once(turn)
             except Unsaid as wrong:

@@ -39,6 +39,7 @@ class Hill:
             record=lambda kind, fields, lane: self.said.append((kind, dict(fields), lane)),
             known=lambda issuer: self.journal.get(issuer, ()),
             fetch=self.fetch,
+            silent=lambda any_: setattr(self, "lamp", any_),
             saved=self.saved,
             save=lambda data: setattr(self, "saved", data),
             now=lambda: self.monotonic,
@@ -138,6 +139,21 @@ def test_a_day_of_silence_is_an_alarm_once_and_ends_with_being_heard():
     assert (heard["bearer"], heard["seconds"]) == ("sat", 2 * DAY + 120)
     assert all(lane is Lane.ALARM for kind, _, lane in hill.said if kind.startswith("issuer."))
     assert not hill.later(60).row()["silent"]
+
+
+def test_silence_lights_the_lamp_also_after_a_restart_and_until_the_last_is_heard():
+    hill = Hill().beacon().later(60)
+    assert (hill.lamp, hill.beacons.silent) == (False, [])
+    hill.later(SILENCE + 60)
+    assert (hill.lamp, hill.beacons.silent) == (True, [1, 2, 3, 5])
+    hill.lamp = None
+    hill.reboot().beacons.tick()
+    assert hill.lamp, "what was known before the restart is shown again"
+    for issuer, signer in ((1, "county"), (2, "bureau"), (3, "watch")):
+        hill.beacon(signer=signer, issuer=issuer)
+        assert hill.lamp
+    hill.beacon(signer="small", issuer=5)
+    assert (hill.lamp, hill.beacons.silent) == (False, [])
 
 
 def test_an_issuer_that_was_never_heard_is_silent_after_a_day_too():

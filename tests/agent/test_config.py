@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import load
+from agent.config import load, names_of
 
 GOOD = """
 [station]
@@ -72,6 +72,17 @@ def test_rules_between_tables_are_checked_when_each_table_is_well_typed(tmp_path
 def test_a_port_that_does_not_exist_is_a_finding(tmp_path):
     found = findings(tmp_path, GOOD.replace("tcp://127.0.0.1:502", "serial:///dev/does-not-exist?baud=9600"))
     assert ("bus rs485", "url") in found
+
+
+def test_names_of_areas_are_read_and_what_is_wrong_in_them_is_named(tmp_path):
+    named = GOOD.replace('id = "village-7"', 'id = "village-7"\nnames = "areas.toml"')
+    assert findings(tmp_path, named)[("station", "names")] == "names.unreadable"
+    (tmp_path / "areas.toml").write_text('330102001 = "榆树村"\n')
+    assert findings(tmp_path, named) == {}
+    config, _ = load(tmp_path / "station.toml")
+    assert names_of(config).whole(330102001) == "浙江省 榆树村"
+    (tmp_path / "areas.toml").write_text('3301021 = "榆树村"\n')
+    assert findings(tmp_path, named)[("station", "names")] == "names.code"
 
 
 def test_two_sensors_may_not_write_one_series(tmp_path):

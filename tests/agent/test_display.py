@@ -17,7 +17,7 @@ from protocols.errors import RemoteError
 from protocols.page import SILENT, Seen, Shown, State, decode_seen, decode_state, encode
 from tests.support.until import until
 
-RED = Action("display", text="红色山洪预警，请立即转移到安全地点。", level="red", key="a1")
+RED = Action("display", text="红色山洪预警，请立即转移到安全地点。", level="red", key="a1", area="江北区")
 
 
 def shown(until_=60.0, **changed):
@@ -171,6 +171,7 @@ def test_a_warning_is_drawn_counted_down_and_cleared(tmp_path):
             warning = browser.now["warning"]
             assert (warning["text"], warning["level"], warning["exercise"]) == (RED.text, "red", False)
             assert browser.now["place"] == "榆树村"
+            assert warning["area"] == RED.area == "江北区"
             await until(lambda: browser.now["warning"] and browser.now["warning"]["left"] <= 2)
             assert (await task).evidence["ended"] == "ended"
             await until(lambda: browser.now["warning"] is None)

@@ -66,12 +66,13 @@ def test_a_kiosk_shows_the_warning_in_its_colour_and_in_chinese(tmp_path):
             board, said = actuator(display, place="榆树村"), []
             assert (await board.probe()).verdict is Verdict.DONE
             await browser.until("document.getElementById('text').textContent === '当前无预警'")
-            action = Action("display", text=TEXT, level="red", key="a1")
+            action = Action("display", text=TEXT, level="red", key="a1", area="浙江省 江北区")
             task = asyncio.create_task(board.perform(action, monotonic() + 90, said.append))
             await until(lambda: said)
             assert said[0].evidence == {"pages": 1, "drawn": True}
             await browser.until("document.body.className === 'red'")
             assert await browser.value("document.getElementById('text').textContent") == TEXT
+            assert await browser.value("document.getElementById('area').textContent") == "浙江省 江北区"
             assert await browser.value("document.getElementById('place').textContent") == "榆树村"
             assert (await browser.value("document.getElementById('left').textContent")).startswith("剩余时间 1:")
             fonts = await browser.fonts("#text")
@@ -93,11 +94,12 @@ def test_hostile_text_stays_text_and_a_long_one_fits(tmp_path):
         async with Display(tmp_path) as display, Chromium(display.url, tmp_path / "browser") as browser:
             board = actuator(display)
             hostile = "<img src=x onerror=document.title='taken'><script>document.title='taken'</script>" + "洪" * 400
-            action = Action("display", text=hostile, level="yellow", exercise=True, key="a1")
+            action = Action("display", text=hostile, level="yellow", exercise=True, key="a1", area="<b>" + "慈" * 400)
             task = asyncio.create_task(board.perform(action, monotonic() + 90, lambda _: None))
             await browser.until("document.body.className === 'yellow'")
             assert await browser.value("document.getElementById('text').textContent") == hostile
             assert await browser.value("document.querySelectorAll('main *').length") == 0
+            assert (await browser.value("document.getElementById('area').textContent")).startswith("<b>慈")
             assert "taken" not in await browser.value("document.title")
             assert await browser.value("document.getElementById('exercise').textContent") == "演练"
             assert not await browser.value("document.getElementById('exercise').hidden")

@@ -61,6 +61,44 @@ def test_a_rule_may_act_alone():
     run(main())
 
 
+LAN = ("river.stage", "lake.stage")
+
+
+@pytest.mark.parametrize(
+    ("lan", "alone", "sounds"),
+    [
+        (LAN, False, False),  # two that agree
+        (LAN, True, False),  # whatever the rule says
+        (("river.stage",), False, True),  # one of them by a wire
+        ((), False, True),
+    ],
+)
+def test_readings_from_a_network_never_sound_a_siren_alone(lan, alone, sounds):
+    async def main():
+        async with field(rule(BOTH, alone=alone), lan=lan) as site:
+            site.read(river_stage=28.0, lake_stage=11.0)
+            await asyncio.sleep(1)
+            assert site.station.shown, "shown and spoken all the same"
+            assert bool(site.station.sounded()) is sounds
+            if not sounds:
+                assert site.said("warning.decided")[0]["withheld"] == {"siren": "lan-only"}
+
+    run(main())
+
+
+def test_a_network_reading_alone_does_not_sound_by_a_rule_that_may_and_a_wire_that_joins_does():
+    async def main():
+        async with field(rule(STAGE + " or lake.stage > 10", alone=True), lan=("river.stage",)) as site:
+            site.read(river_stage=28.0)
+            await asyncio.sleep(1)
+            assert not site.station.sounded()
+            site.read(lake_stage=11.0)
+            await asyncio.sleep(1)
+            assert site.station.sounded()
+
+    run(main())
+
+
 def test_a_rule_names_its_plan():
     async def main():
         async with field(rule(STAGE, alone=True, plan="shelter")) as site:

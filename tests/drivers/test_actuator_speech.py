@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, kind="syn6288", fault="", syllable=QUICK, **keys):
         self.chip = speech.SpeechChip(CHIPS[kind], fault, syllable)
         self.line = PtyLine(self.chip.hear)
-        self.kind, self.keys, self.said = kind, keys, []
+        self.kind, self.keys, self.said, self.repeated = kind, keys, [], []
 
     async def __aenter__(self):
         await self.line.__aenter__()
@@ -42,7 +42,13 @@ class Bench:
 
     def start(self, action=WARNING, seconds_=60.0):
         ends = asyncio.get_running_loop().time() + seconds_
-        return asyncio.create_task(self.voice.perform(action, ends, self.said.append))
+        return asyncio.create_task(self.voice.perform(action, ends, self._started))
+
+    def _started(self, outcome):
+        if outcome.repetition:
+            self.repeated.append(outcome.repetition)
+        else:
+            self.said.append(outcome)
 
     @property
     def spoken(self):
@@ -59,6 +65,7 @@ def test_it_is_said_three_times_a_few_seconds_at_a_time(kind, mark):
             assert all(text.startswith(mark) for text in texts)
             assert all(seconds(text.removeprefix(mark)) <= 4.0 for text in texts)
             assert [(one.verdict, one.evidence["accepted"]) for one in bench.said] == [(Verdict.DONE, True)]
+            assert bench.repeated == [2, 3]
             assert outcome.evidence["times"] == 3
             assert outcome.evidence["busy"] is True
             assert outcome.verdict is Verdict.DONE

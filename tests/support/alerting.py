@@ -52,7 +52,7 @@ class FakeClock:
 class Station:
     """`async with Station() as station`. `records` are the acknowledgements, `acks` the bearer's, in order."""
 
-    def __init__(self, policy=None, journal=None, board=None, **faults):
+    def __init__(self, policy=None, journal=None, board=None, others=(), areas=None, **faults):
         self.now = asyncio.get_running_loop().time
         self.board = board or Restarting(now=self.now)
         self.bus = DirectBus(self.board)
@@ -72,7 +72,8 @@ class Station:
             place=Place((VILLAGE,)),
             policy=policy or Policy(),
             plans=found,
-            actuators=[self.display, self.siren],
+            actuators=[self.display, self.siren, *others],
+            areas=areas,
             record=self._record,
             now=self.now,
         )

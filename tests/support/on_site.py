@@ -20,7 +20,7 @@ def rule(when, name="flood", **words):
 class Field:
     """Rules, and readings for them. `sensors` says which series come of one device."""
 
-    def __init__(self, station: Station, *rules, sensors=None, past=None):
+    def __init__(self, station: Station, *rules, sensors=None, past=None, lan=()):
         self.station = station
         self.alarms = LocalAlarms(
             [Rule(one) for one in rules],
@@ -29,6 +29,7 @@ class Field:
             path=station.alerting,
             now=lambda: round(station.now() * 1000),
             past=past,
+            lan=lan,
         )
 
     def read(self, quality=GOOD, ago=0.0, **values):
