@@ -32,14 +32,14 @@ class NarrowConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     headend: str = ""
-    key: str = ""
     series: list[str] = []
     level: LevelName = "red"
     patience: Duration = Duration(LONGEST_PATIENCE)
     alarm_deadline: Duration = Duration(120.0)
     event_deadline: Duration = Duration(HOUR)
     digest_every: Duration = Duration(0.0)
-    detail: bool = True
+    paid_digest_every: Duration = Duration(900.0)
+    detail_after: Duration = Duration(600.0)
 
 
 class BearerConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -135,6 +135,8 @@ def _narrow(narrow: NarrowConfig, series: Collection[str], base: Path) -> Iterat
         ("alarm_deadline", 10.0, HOUR),
         ("event_deadline", 60.0, 86_400.0),
         ("digest_every", 0.0, 86_400.0),
+        ("paid_digest_every", 60.0, 86_400.0),
+        ("detail_after", 0.0, 86_400.0),
     )
     yield from _key_file("headend", narrow.headend, base)
     for name in narrow.series:
