@@ -52,4 +52,4 @@ class ReceiptAudit:
 def _is_acknowledgement(event: Mapping[str, Any]) -> bool:
     """Of the alarm lane; junk and faults are told in the event lane, and are not signed."""
     lane = str(event.get("id")).split("/")[1:2]
-    return str(event["type"]).startswith("warning.") and lane == ["alarm"]
+    return str(event["type"]).startswith(receipt.KINDS) and lane == ["alarm"]

@@ -40,7 +40,7 @@ class Receipts:
         self._counter = Counter(state / COUNTER_FILE, clock.read().best)
 
     def __call__(self, kind: str, fields: Mapping[str, Any], lane: Lane = Lane.ALARM) -> object:
-        if lane is Lane.ALARM and kind.startswith("warning."):
+        if lane is Lane.ALARM and kind.startswith(receipt.KINDS):
             fields = {**fields, **self._proof(kind, fields)}
         return self._record(kind, fields, lane)
 

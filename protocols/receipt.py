@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Begins like no COSE structure, so that the station's other signatures (accounts) can never be taken for this one.
 HEAD = b"fengsui acknowledgement 1\n"
 WAY = frozenset({"version", "id", "kind", "floor", "time", "trusted", "boot", "at", "station", "signature"})
+# What became of a warning, and what would hide it: the station's own alarms, its key switch, and who was asked and answered.
+KINDS = ("warning.", "rule.", "alarm.", "inhibit.", "contact.")
 MAX_COUNTER = (1 << 53) - 1  # what JSON's numbers can say exactly everywhere
 
 

@@ -133,6 +133,31 @@ def test_the_whole_ladder_of_a_warning_is_signed_and_counted(tmp_path):
     assert "signature" not in junk[0], "the count of what strangers send is no acknowledgement"
 
 
+@pytest.mark.parametrize(
+    ("kind", "lane", "signed"),
+    [
+        ("rule.raised", Lane.ALARM, True),
+        ("rule.blind", Lane.EVENT, False),
+        ("alarm.by_hand", Lane.ALARM, True),
+        ("inhibit.on", Lane.ALARM, True),
+        ("contact.exhausted", Lane.ALARM, True),
+        ("issuer.silent", Lane.ALARM, False),
+        ("device.down", Lane.EVENT, False),
+    ],
+)
+def test_what_would_hide_a_warning_is_signed_with_the_same_counter(tmp_path, kind, lane, signed):
+    said = []
+    receipts = Receipts("s-1", tmp_path, Clock(), lambda *what: said.append(what))
+    receipts("warning.decided", {"alert": "00"}, Lane.ALARM)
+    receipts(kind, {"alert": "00"}, lane)
+    first, second = events(said)
+    assert ("signature" in second) is signed
+    if signed:
+        assert receipt.verifies(second, public(tmp_path))
+        assert second["counter"] == first["counter"] + 1
+        assert not receipt.verifies({**second, "type": "rule.cleared"}, public(tmp_path))
+
+
 def test_a_key_that_cannot_be_used_leaves_acknowledgements_unsigned_and_is_told(tmp_path):
     open_key(tmp_path / KEY_FILE)
     (tmp_path / KEY_FILE).chmod(0o644)
