@@ -207,7 +207,7 @@ class Modem:
         """From the beginning: whoever answers may have forgotten everything. What waits to be sent waits elsewhere."""
         self._answering = self._fit = False
         self._digest(self._engine.start(self._now))
-        self._enter(Phase("starting"))
+        self._look()
 
     def _advance(self, answer: Result | None) -> None:
         """Give the procedure under way its answer, and do what it wants next."""
@@ -317,6 +317,8 @@ class Modem:
         """Tell the phase where it changed, and the ladder how things are."""
         sim = self.procedures.sim
         if not self._answering:
+            if self.phase.name != "silent":
+                self._enter(Phase("starting"))
             return
         if self._fit and self.procedures.registered:
             self._ladder.found()

@@ -67,7 +67,7 @@ class SimModem(MessageDevice):
     def leave(self, stat: int) -> None:
         """The registration changes, and is told if that was asked for."""
         self.stat = stat
-        for name in ("CREG", "CEREG"):
+        for name in ("CREG", "CGREG", "CEREG"):
             if self._told.get(name):
                 self.answer(f"+{name}: {stat}")
         if stat in (1, 5):

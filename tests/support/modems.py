@@ -5,13 +5,14 @@ from drivers.simulated.sms_network import SmsNetwork
 from protocols.framing import Send
 from protocols.modem import Modem
 from protocols.modem_dialect import Clock, Dialect, Step
-from protocols.modem_events import Ignored
+from protocols.modem_events import Ignored, Silent
 
 DIALECT = Dialect(
     "test",
     setup=(Step("ATE0"), Step("AT+CMEE=1"), Step("AT+CFUN=1", 15.0)),
     messages=(
         Step("AT+CREG=1"),
+        Step("AT+CGREG=1"),
         Step("AT+CEREG=1"),
         Step("AT+CSMS=0"),
         Step("AT+CMGF=0", required=True),
@@ -21,6 +22,8 @@ DIALECT = Dialect(
     pin_tries='AT+QPINC="SC"',
 )
 OURS, THEIRS = "+8613800000001", "+8613800000002"
+
+REOPEN = 5.0  # seconds
 
 __all__ = ["DIALECT", "OURS", "THEIRS", "ModemFaults", "Session", "SimModem", "SmsNetwork"]
 
@@ -34,6 +37,7 @@ class Session:
         self.events, self.ignored, self.said = [], [], []
         self._pieces = pieces
         self._tokens = 0
+        self._reopen = None  # when the driver would open a silent line anew
 
     def begin(self):
         self._take(self.machine.start(self.now))
@@ -72,10 +76,13 @@ class Session:
             self.step(end)
 
     def step(self, end):
-        deadlines = [at for at in (self.machine.deadline, self.device.deadline, end) if at is not None]
+        deadlines = [at for at in (self.machine.deadline, self.device.deadline, self._reopen, end) if at is not None]
         self.now = max(min(deadlines), self.now + 1e-6)
         self._hear(self.device.tick(self.now))
         self._take(self.machine.tick(self.now))
+        if self._reopen is not None and self.now >= self._reopen:
+            self._reopen = None
+            self.begin()
 
     def _take(self, events):
         for event in events:
@@ -86,6 +93,8 @@ class Session:
                 self.ignored.append(event.reason)
             else:
                 self.events.append(event)
+                if isinstance(event, Silent):
+                    self._reopen = self.now + REOPEN
 
     def _hear(self, events):
         for event in events:
