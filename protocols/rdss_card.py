@@ -64,6 +64,7 @@ class Ici(NamedTuple):
     @classmethod
     def parse(cls, sentence: Sentence) -> "Ici":
         number, serial, broadcast, feature, interval, level, encryption, *rest = sentence.fields(least=7)
+        integer(interval)
         return cls(
             _number(number),
             serial,

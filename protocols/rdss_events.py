@@ -32,7 +32,7 @@ class Standing(NamedTuple):
     word: str
 
 
-class Told(NamedTuple):
+class Clock(NamedTuple):
     """A time that the module said: Unix seconds, or seconds of the day."""
 
     unix: float | None

@@ -5,6 +5,7 @@ The hold outlives the program: whoever starts anew is told how much of it is lef
 
 LONGEST_INTERVAL = 3600.0  # seconds; cards are issued with 1 to 600
 LONGEST_WAIT = 600.0  # seconds, or two intervals: more is no module's word, but text made to look like one
+DIGIT = 0.001  # seconds by which two clocks may differ in their last digit: who waited as long as told is not early
 UNKNOWN_INTERVAL = 60.0  # seconds, until a card has said its own: that of nearly all civil cards
 
 
@@ -56,4 +57,6 @@ class Hold:
         return min(wait, max(LONGEST_WAIT, 2 * self.interval))
 
     def left(self, now: float) -> float:
-        return max(self.until - now, 0.0)
+        """Seconds until the next send may begin."""
+        left = self.until - now
+        return left if left > DIGIT else 0.0

@@ -15,7 +15,7 @@ from protocols.framing import Event, Send
 from protocols.rdss import Flaw, Sentence, Sentences, Text, card_name, is_card
 from protocols.rdss_card import Card, Ici, Icp
 from protocols.rdss_content import Coding, write
-from protocols.rdss_events import Held, Incoming, Options, Outcome, Standing, Told
+from protocols.rdss_events import Clock, Held, Incoming, Options, Outcome, Standing
 from protocols.rdss_feedback import Feedback
 from protocols.rdss_hold import Hold
 from protocols.rdss_message import BROADCAST, Tci, Tcq, Txa, Txr
@@ -26,6 +26,7 @@ from protocols.rdss_time import nps, zda
 
 BOOT = 3.0  # seconds from power on to the first question (makers' samples wait 1 to 3)
 ANSWER = 10.0  # seconds for an answer of any kind; makers' own programs wait 2 to 8 and give up too soon
+OTHER = 3.0  # seconds until the same is asked in the other protocol; an answer to the first is taken later, too
 ASK_AGAIN_MOST = 60.0  # seconds between questions to a module that does not answer, or has no card
 POWER_PATIENCE = 20.0  # seconds that a message waits for a beam: a cloud or a branch, not a roof
 STALE = 30.0  # seconds after which the last word on the beams is no word
@@ -88,12 +89,16 @@ class Session:
 
     @property
     def mtu(self) -> int:
-        """Bytes of a datagram; what the operator set stands for what the tables do not know, not above the point's own."""
+        """Bytes of a datagram."""
+        return self.capacity(self.in_use)
+
+    def capacity(self, coding: Coding) -> int:
+        """What the operator set stands for what the tables do not know, but not above the frequency point's own length."""
         card = self.card or Card("0", "", 0, 3, encrypted=False, commander=False, bd3=self.options.protocol == "rsmc")
         if not self.options.most:
-            return card.capacity(self.in_use, self.options.point)
+            return card.capacity(coding, self.options.point)
         top = card._replace(level=5) if card.bd3 else card._replace(level=4)
-        return min(self.options.most, top.capacity(self.in_use, self.options.point))
+        return min(self.options.most, top.capacity(coding, self.options.point))
 
     @property
     def in_use(self) -> Coding:
@@ -115,13 +120,18 @@ class Session:
         self._heard_at, self.power, self._asks = now, None, 0
         return []
 
-    def send(self, data: bytes, to: str, now: float, unix: float | None = None) -> Sequence[Event]:
-        """One message; its `Outcome` is among these events or comes later. `unix` is the time where it is known from elsewhere."""
-        refusal = self._refusal(data, to, now)
+    def send(
+        self, data: bytes, to: str, now: float, *, unix: float | None = None, coding: Coding | None = None
+    ) -> Sequence[Event]:
+        """One message; its `Outcome` is among these events or comes later. `unix` is the time, where it is known from
+        elsewhere; `coding` other than the one in use tries what the firmware takes.
+        """
+        coding = coding or self.in_use
+        refusal = self._refusal(data, to, now, self.capacity(coding))
         if refusal is not None:
             return [refusal]
         try:
-            sentence = self._sentence(data, to) if unix is None else self._placed(unix) + self._sentence(data, to)
+            sentence = self._placed(unix) + self._sentence(data, to, coding)
         except LocalError as wrong:
             return [Outcome(False, wrong.reason, None)]
         self._waiting = sentence, now + POWER_PATIENCE
@@ -160,7 +170,8 @@ class Session:
         """Both protocols in turn, where it is not said which; ever less often."""
         both = (CARD_21, CARD_3) if self.card and not self.card.bd3 else (CARD_3, CARD_21)
         wanted = {"2.1": CARD_21, "rsmc": CARD_3}.get(self.options.protocol, both[self._asks % 2])
-        pause = min(ANSWER * max(self._asks, 1), ASK_AGAIN_MOST)
+        first = self.options.protocol == "auto" and self._asks == 0
+        pause = OTHER if first else min(ANSWER * max(self._asks, 1), ASK_AGAIN_MOST)
         self.state, self._timer = State.CARD, now + pause
         self._asks += 1
         return [Send(wanted)]
@@ -168,10 +179,10 @@ class Session:
     def _read_card(self, card: Card, now: float) -> list[Event]:
         if self.options.protocol == ("2.1" if card.bd3 else "rsmc"):
             return []  # a module of both worlds answers in both; the configured one counts
+        if self.state is not State.CARD:
+            return []  # and else the first
         known, self.card = self.card, card
         self.hold.card(card.interval)
-        if self.state is not State.CARD:
-            return []
         if not card.present:
             self._timer = now + ASK_AGAIN_MOST
             return [Standing("no-card")]
@@ -184,21 +195,20 @@ class Session:
 
     # sending
 
-    def _refusal(self, data: bytes, to: str, now: float) -> Outcome | None:
+    def _refusal(self, data: bytes, to: str, now: float, most: int) -> Outcome | None:
         """Why a message cannot go now; nothing of it is the module's doing."""
         card, ready = self.card, self.state is State.READY
         refusals = (
             (self.busy, Outcome(False, "busy", ANSWER)),
             (card is not None and not card.present, Outcome(False, "no-card", RETRY["no-card"])),
-            (not ready, Outcome(False, "starting" if self._asks < 2 else "silent", ANSWER)),
-            (not 0 < len(data) <= self.mtu, Outcome(False, "length", None)),
+            (not ready, Outcome(False, "starting" if self._asks < 3 else "silent", ANSWER)),
+            (not 0 < len(data) <= most, Outcome(False, "length", None)),
             (not is_card(to), Outcome(False, "address", None)),
-            (now < self.hold.until, Outcome(False, "early", self.hold.left(now))),
+            (self.hold.left(now) > 0, Outcome(False, "early", self.hold.left(now))),
         )
         return next((outcome for wrong, outcome in refusals if wrong), None)
 
-    def _sentence(self, data: bytes, to: str) -> bytes:
-        coding = self.in_use
+    def _sentence(self, data: bytes, to: str, coding: Coding) -> bytes:
         content = write(data, coding)
         if self.card is None or not self.card.bd3:
             return Txa(card_name(to), coding.form, content).seal()
@@ -206,9 +216,9 @@ class Session:
         number = to.lstrip("0")  # BD-3 writes its numbers without noughts in front
         return Tcq(number, str(self.options.point), confirm, coding.form, content, swapped=self.options.swapped).seal()
 
-    def _placed(self, unix: float) -> bytes:
+    def _placed(self, unix: float | None) -> bytes:
         """Where the station stands, for a module that cannot find out."""
-        if self.options.position is None or self.card is None or not self.card.bd3:
+        if unix is None or self.options.position is None or self.card is None or not self.card.bd3:
             return b""
         return nps(unix, *self.options.position)
 
@@ -257,12 +267,12 @@ class Session:
         power = Pwi.parse(sentence)
         self.power, self._powered_at = power, now
         second = power.day_second
-        told: list[Event] = [] if second is None else [Told(None, second)]
+        told: list[Event] = [] if second is None else [Clock(None, second)]
         return told + self._try(now)
 
     def _zda(self, sentence: Sentence, _now: float) -> list[Event]:
         unix = zda(sentence)
-        return [] if unix is None else [Told(unix)]
+        return [] if unix is None else [Clock(unix)]
 
     def _fki(self, sentence: Sentence, now: float) -> list[Event]:
         feedback = Feedback.parse(sentence)

@@ -278,11 +278,14 @@ def _bits(form: Form, content: bytes) -> int:
 
 def alone() -> BeidouModule:
     """A module whose only peer is itself: what goes to its own number, 0242286, comes back."""
-    chance = Random(1)  # noqa: S311 - a device that plays the same every time, no secret
-    return BeidouModule(Sky(chance, loss=LOSS), card_2("0242286"), chance)
+    return _under_its_own_sky(card_2("0242286"))
 
 
 def alone_bd3() -> BeidouModule:
     """As `alone`, of BD-3; its number is 15240507."""
-    chance = Random(1)  # noqa: S311 - a device that plays the same every time, no secret
-    return BeidouModule(Sky(chance, loss=LOSS), card_3("15240507", interval=30), chance)
+    return _under_its_own_sky(card_3("15240507", interval=30))
+
+
+def _under_its_own_sky(card: Ici | Icp) -> BeidouModule:
+    sky, module = Random(2), Random(1)  # noqa: S311 - a device that plays the same every time, no secret
+    return BeidouModule(Sky(sky, loss=LOSS), card, module)

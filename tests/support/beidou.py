@@ -5,10 +5,10 @@ from random import Random
 from drivers.simulated.beidou import BeidouModule, Faults, Sky, card_2
 from protocols.framing import Send
 from protocols.rdss import Flaw
-from protocols.rdss_events import Held, Incoming, Options, Outcome, Standing, Told
+from protocols.rdss_events import Clock, Held, Incoming, Options, Outcome, Standing
 from protocols.rdss_session import Session
 
-__all__ = ["Flaw", "Held", "Incoming", "Options", "Outcome", "Standing", "Told", "World"]
+__all__ = ["Clock", "Flaw", "Held", "Incoming", "Options", "Outcome", "Standing", "World"]
 
 
 class World:
