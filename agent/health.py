@@ -52,8 +52,13 @@ def resident_bytes() -> int | None:
         return None
 
 
+MQTT = ("accepted", "refused", "seconds_since_accepted", "round_trip")
+NARROW = ("state", "proven_seconds_ago", "success", "queue", "budget_left", "messages_left", "signal")
+
+
 def _state(bearer: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: bearer.get(name) for name in ("accepted", "refused", "seconds_since_accepted", "round_trip")}
+    """What the platform is told of a bearer: of MQTT what it counts, of a narrow one how it was proven and what is left."""
+    return {name: bearer[name] for name in (*MQTT, *NARROW) if name in bearer}
 
 
 class Health:

@@ -33,10 +33,11 @@ from agent.watchdog import Watchdog
 from buffer.faults import Refused
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
-from drivers.api import Actuator, Report
+from drivers.api import Actuator, Context, Report
 from drivers.within import within
 
 if TYPE_CHECKING:
+    from agent.bearers.fleet import Fleet
     from agent.commands import Commands
     from agent.derive.deriver import Deriver
     from agent.uplink import Uplink
@@ -121,6 +122,7 @@ class Station:
             self.commands: dict[str, Commands] = {}
             self.uplinks = [self._uplink(route, report) for route in config.routes]
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
+            self.fleet = self._open_fleet(context)
             if config.socket is not None:
                 verbs = {"status": self._status, "read": self._read, **self.on_site.verbs}
                 verbs |= self.trusting.verbs if self.trusting is not None else {}
@@ -170,6 +172,8 @@ class Station:
         for uplink in self.uplinks:
             house.keep(f"route {uplink.name}", uplink.run)
             house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
+        if self.fleet is not None:
+            self.fleet.start(house)
         house.keep("accounts", self.accounting.run)
         house.core("clock", self._keep_time)
         house.core("buffer", self._watch_buffer)
@@ -254,6 +258,19 @@ class Station:
             saved=self.buffer.meta,
         )
 
+    def _open_fleet(self, context: Context) -> "Fleet | None":
+        if not self.config.bearers:
+            return None
+        from agent.bearers.aboard import open_fleet
+
+        series = {name: spec for source in self.sources for name, spec in source.series.items()}
+        return open_fleet(
+            self.config, self.recorder, context,
+            uplinks=self.uplinks, commands=self.commands,
+            series=series | dict(self.deriver.series if self.deriver is not None else {}),
+            alerting=self.alerting, trusting=self.trusting, warned=self._judge, on_site=self.on_site, now=self.loop.time,
+        )  # fmt: skip
+
     def _open_trust(self) -> Trusting | None:
         if self.alerting is None:
             return None
@@ -287,7 +304,8 @@ class Station:
         return f"{self.recorder.committed} readings committed, {up} of {len(self.uplinks)} routes up"
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**self.health.whole(self._bearers(), self._warnings()), **self.on_site.status()}
+        narrow = {"narrow": self.fleet.narrow()} if self.fleet is not None else {}
+        return {**self.health.whole(self._bearers(), self._warnings()), **self.on_site.status(), **narrow}
 
     async def _read(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"sensors": await read_all(self.sources)}
@@ -333,6 +351,12 @@ class Station:
         return uplink
 
     def _warned(self, bearer: str, payload: bytes, retained: bool, done: Callable[[], None]) -> None:
+        """By a broker."""
+        if self.fleet is not None:
+            self.fleet.fire.note(bearer, payload)
+        self._judge(bearer, payload, retained, done)
+
+    def _judge(self, bearer: str, payload: bytes, retained: bool, done: Callable[[], None]) -> None:
         self.right_of_way.claim(self.loop.time())
         if self.alerting is not None:
             self.alerting.submit(bearer, payload, retained, done)
@@ -343,7 +367,10 @@ class Station:
         return {**self.alerting.status(), **self.trusting.status()}
 
     def _bearers(self) -> dict[str, Any]:
-        return {uplink.name: uplink.status() for uplink in self.uplinks}
+        mqtt = {uplink.name: uplink.status() for uplink in self.uplinks}
+        if self.fleet is None:
+            return mqtt
+        return {name: status | self.fleet.wide(name) for name, status in mqtt.items()} | self.fleet.status()
 
 
 def _options(config: Config) -> Options:

@@ -21,8 +21,9 @@ class Uplink(Protocol):
     """The part of `agent.uplink.Uplink` that is watched."""
 
     name: str
-    counts: Counts
 
+    @property
+    def counts(self) -> Counts: ...
     @property
     def up(self) -> bool: ...
 

@@ -1,0 +1,75 @@
+"""Where the bearers meet the rest of the station: what each is given of the other. Wires, and decides nothing."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from agent.alerting import Alerting
+from agent.bearers.beacon_fire import kind_of
+from agent.bearers.fleet import Fleet, House, OnCommand, OnWarning
+from agent.bearers.wide import Uplink
+from agent.clock import Clock
+from agent.config import Config
+from agent.on_site import OnSite
+from agent.record import Recorder
+from agent.trusting import Trusting
+from drivers.api import Context, SeriesSpec
+from protocols.alert import VerifiedAlert
+from protocols.seal import verify
+
+
+def open_fleet(
+    config: Config,
+    recorder: Recorder,
+    context: Context,
+    *,
+    uplinks: Sequence[Uplink],
+    commands: Mapping[str, OnCommand],
+    series: Mapping[str, SeriesSpec],
+    alerting: Alerting | None,
+    trusting: Trusting | None,
+    warned: OnWarning,
+    on_site: OnSite,
+    now: Callable[[], float],
+) -> Fleet:
+    """Blocks; for the start."""
+    house = House(
+        uplinks=uplinks,
+        commands=commands,
+        series=series,
+        warning=warned if alerting is not None else None,
+        trust=trusting.hear if trusting is not None else None,
+        genuine=_genuine(alerting, recorder.clock),
+        standing=lambda: _standing(on_site),
+    )
+    fleet = Fleet(config, recorder, context, house, now)
+    if alerting is not None and fleet.relaying.lines:
+        _relay(alerting, fleet, recorder.clock, now)
+    return fleet
+
+
+def _genuine(alerting: Alerting | None, clock: Clock) -> Callable[[bytes], bool]:
+    """Of an alert put together from pieces; beacons and key-sets are judged where they are heard."""
+
+    def genuine(data: bytes) -> bool:
+        kind = kind_of(data)
+        if kind != "alert" or alerting is None:
+            return kind in ("beacon", "keyset")
+        return isinstance(verify(data, alerting.keyring, clock.read()), VerifiedAlert)
+
+    return genuine
+
+
+def _standing(on_site: OnSite) -> Iterable[str]:
+    """Series that a standing local alarm speaks of."""
+    rules = on_site.alarms.rules
+    return [name for rule in rules if rule.state.active for name, _value in rule.state.found.evidence]
+
+
+def _relay(alerting: Alerting, fleet: Fleet, clock: Clock, now: Callable[[], float]) -> None:
+    before, chance = alerting.heard, random.Random()  # noqa: S311 - spreads neighbours apart, hides nothing
+
+    def heard(bearer: str, alert: VerifiedAlert) -> None:
+        before(bearer, alert)
+        fleet.fire.verified(bearer, alert, alert.alert.expires - clock.read().best, now(), chance.random)
+
+    alerting.heard = heard
