@@ -110,6 +110,7 @@ def test_strangers_are_not_heard_and_fill_nothing():
     session.ready()
     for number in range(count(1000)):
         net.write(f"+861391{number:07d}", OURS, "reboot" * 50, session.now, reference=number % 256)
+        session.run(1)
     net.write(PERSON, OURS, "hello", session.now)
     session.until(lambda: session.of(Arrived), 3600)
     session.run(300)
