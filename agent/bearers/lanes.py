@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-MOST_NAMED = 32  # alarms and events that one decision looks at; more wait until some of these are acknowledged
+MOST_ALARMS, MOST_EVENTS = 16, 8  # that one decision looks at: more than all slots of the next minutes can carry
 
 
 class Load(IntEnum):
@@ -67,7 +67,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """`messages` most urgent first. `digest`: there are series to tell of; `detail`: what packed detail could carry."""
+    """`messages`: alarms and events, some hundreds at most. `digest`: there are series to tell of; `detail`: what packed detail could carry."""
 
     messages: tuple[Message, ...] = ()
     digest: bool = False

@@ -5,24 +5,21 @@ their patience ask for; then each narrow bearer's slot goes to the lane that wai
 their own: of them the plan says which lanes are open.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.bearers.budget import DEBT
-from agent.bearers.lanes import MOST_NAMED, Backlog, Load, Message, Policy
-from agent.bearers.proven import RANK, State
+from agent.bearers.engage import again, cost, engaged, step
+from agent.bearers.lanes import MOST_ALARMS, MOST_EVENTS, Backlog, Load, Message, Policy
+from agent.bearers.proven import State
 from agent.bearers.way import Train, Way
 
 LONGEST_LOOK = 60.0  # seconds: budgets and days change unseen
-PAID_AGAIN = 120.0  # seconds at most between two tries of an alarm by a bearer that costs money ...
-LATE_AGAIN = 900.0  # ... and once its deadline has passed
-EVENT_AGAIN = 3600.0  # seconds at most between two tries of an event
 FULL = 1 << 30  # bytes: a digest, a detail or a fragment fills whatever datagram there is
 PROOF_SIZE = 4
 LEAST_DIGEST = 30.0  # seconds between two, where slots follow one another sooner
 LEEWAY = 1 / 8  # of a slot by which a digest may be older than two, since no slot is exact
 LIVELIER = 4  # times as often an idle bearer is proven while no wide one lives
-_WEIGHT = {State.UP: 1.0, State.NEW: 1.0, State.DOWN: 0.5}  # of a bearer, as one of those that an alarm needs
 _CHEAP_WIDE = frozenset({Load.ALARM, Load.EVENT, Load.TELEMETRY, Load.BULK})
 _DEAR_WIDE = frozenset({Load.ALARM, Load.EVENT})
 
@@ -65,15 +62,19 @@ class _Choice:
         self.wide_up = any(way.open and way.proof.state is State.UP for way in self.wide)
 
     def plan(self) -> Plan:
-        named = self.backlog.messages[:MOST_NAMED]
-        self._alarms([message for message in named if message.load is Load.ALARM])
-        events = self._carried([message for message in named if message.load is Load.EVENT])
+        self._alarms(self._named(Load.ALARM, MOST_ALARMS))
+        events = self._carried(self._named(Load.EVENT, MOST_EVENTS))
         digest, detail = self._digest_by(), self._detail_by()
         self.dumb = digest is None and self.backlog.digest and not self.wide_up
         for way in [way for name, way in self.free.items() if name not in self.orders]:
             self._slot(way, events.get(way.name), way.name == digest, way.name == detail)
         look = min((at for at in self.later if at > self.now), default=self.now + LONGEST_LOOK)
         return Plan(tuple(self.orders.values()), self._open(), min(look, self.now + LONGEST_LOOK))
+
+    def _named(self, load: Load, most: int) -> list[Message]:
+        """What never began goes before what is tried again, so that nothing stands in the way for ever."""
+        found = [message for message in self.backlog.messages if message.load is load]
+        return sorted(found, key=lambda one: (bool(one.tries), not one.top, one.since))[:most]
 
     def _cheap(self, way: Way) -> bool:
         traits = way.traits
@@ -84,41 +85,18 @@ class _Choice:
     def _alarms(self, alarms: Iterable[Message]) -> None:
         wanted: dict[str, list[Message]] = {}
         for alarm in alarms:
-            for way in self._engaged(alarm):
+            able = [way for way in self.ways if self._able(way, alarm)]
+            for way in engaged(alarm, able, self.now, self.policy):
                 wanted.setdefault(way.name, []).append(alarm)
+            every = step(len(able), self.policy)
+            self.later.append(alarm.since + (int((self.now - alarm.since) / every) + 1) * every)
         for name, waiting in wanted.items():
             free = self.free.get(name)
             if free is not None:
                 self._alarm(free, waiting)
 
-    def _engaged(self, alarm: Message) -> Iterator[Way]:
-        """The bearers that carry an alarm by now: those that began it, and as many more as its age asks for."""
-        able = [way for way in self.ways if self._able(way, alarm)]
-        rest = [way for way in able if way.name not in alarm.tries]
-        used = [way for way in able if way.name in alarm.tries]
-        yield from used
-        step = min(self.policy.patience, self.policy.alarm_deadline / (len(able) + 1))
-        steps = int((self.now - alarm.since) / step)
-        need = (2 if alarm.top else 1) + steps - sum(_WEIGHT[way.proof.state] for way in used)
-        media = {way.group for way in used}
-        rest.sort(key=lambda way: self._rank(way, alarm))
-        while need > 0 and (more := _next(rest, media, strict=alarm.top and not steps)):
-            rest.remove(more)
-            media.add(more.group)
-            need -= _WEIGHT[more.proof.state]
-            yield more
-        if rest:
-            self.later.append(alarm.since + (steps + 1) * step)
-
     def _able(self, way: Way, message: Message) -> bool:
         return way.name not in message.barred and way.affords(message.load, message.size, self.day, self.now)
-
-    def _rank(self, way: Way, alarm: Message) -> tuple[float, ...]:
-        """Cheapest of those that can within the deadline; for the top level the quickest."""
-        expected, cost = way.expected(alarm.size, self.now), way.price(alarm.size).money * way.pieces(alarm.size)
-        late = self.now + expected > alarm.since + self.policy.alarm_deadline
-        state = RANK[way.proof.state]
-        return (state, late, expected, cost) if alarm.top else (state, late, cost, expected)
 
     def _alarm(self, way: Way, waiting: list[Message]) -> None:
         """What has not gone by this bearer first, then the top level, then the oldest."""
@@ -137,18 +115,9 @@ class _Choice:
         tried = message.tries.get(way.name)
         if tried is None:
             return True
-        at = tried.at + self._again(way, message, tried.count)
+        at = tried.at + again(way, message, tried.count, self.now, self.policy)
         self.later.append(at)
         return at <= self.now
-
-    def _again(self, way: Way, message: Message, count: int) -> float:
-        """Seconds to the next try by the same bearer; where it costs nothing, each slot for an alarm."""
-        least = max(way.traits.min_interval, way.answer)
-        if message.load is Load.ALARM and not way.traits.cost:
-            return least
-        late = self.now > message.since + self.policy.alarm_deadline
-        most = EVENT_AGAIN if message.load is Load.EVENT else LATE_AGAIN if late else PAID_AGAIN
-        return max(least, min(most, least * 2.0 ** min(count - 1, 16)))
 
     def _go_on(self, way: Way, train: Train) -> None:
         """With the next fragment, whatever better bearer may have come up meanwhile."""
@@ -174,7 +143,7 @@ class _Choice:
 
         def rank(way: Way) -> tuple[float, ...]:
             expected = way.expected(event.size, self.now)
-            return expected > left, way.price(event.size).money * way.pieces(event.size), expected
+            return expected > left, cost(way, event.size), expected
 
         return min(able, key=rank, default=None)
 
@@ -273,9 +242,3 @@ class _Choice:
         if old and not self.wide_up and self._affords(way, Load.TELEMETRY):
             return _DEAR_WIDE | {Load.TELEMETRY}
         return _DEAR_WIDE
-
-
-def _next(rest: list[Way], media: set[str], *, strict: bool) -> Way | None:
-    """The best of a medium not used yet; else, unless `strict`, the best: two cards in one network are not two media."""
-    fresh = (way for way in rest if way.group not in media)
-    return next(fresh, None if strict or not rest else rest[0])
