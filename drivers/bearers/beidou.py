@@ -87,8 +87,8 @@ class Beidou(LineBearer):
         )
 
     async def send(self, data: bytes, to: str = "") -> Sent:
-        """`to`: a card's number, or `broadcast`."""
-        number = self._number(to or self._config.to)
+        """`to`: a card's number, or `broadcast`, which is also what a commander with no other side of its own sends to."""
+        number = self._number(to or self._config.to or TO_ALL)
         return await self.ask(lambda now: self._machine.send(data, number, now, unix=self._unix()))
 
     async def self_test(self) -> Sent:

@@ -151,6 +151,7 @@ def test_a_commander_reaches_all_at_once(monkeypatch, tmp_path):
             module(card_2("0200001", commander=True), sky=sky),
             module(card_2("0242286"), sky=sky),
             module(card_2("0242287"), sky=sky),
+            to="",
         )
         head, *stations = [here.start(n)[0] for n in range(3)]
         for bearer in (head, *stations):
@@ -165,6 +166,10 @@ def test_a_commander_reaches_all_at_once(monkeypatch, tmp_path):
         heard = await anext(aiter(head.incoming()))
         assert heard == Datagram(b"up", "0242286", heard.at)
         assert await stations[0].send(b"all", "broadcast") == Declined("address", None)
+        assert await stations[0].send(b"all") == Declined("address", None)
+        await asyncio.sleep(60)
+        assert await head.send(b"again") == Accepted()
+        assert (await anext(aiter(stations[1].incoming()))).broadcast
 
     in_time(main)
 
