@@ -40,6 +40,7 @@ from protocols.errors import ProtocolError
 if TYPE_CHECKING:
     from agent.bearers.config import BearerTable, NarrowConfig
     from agent.derive.config import DerivedTable
+    from agent.lan import LanConfig
 
 T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
@@ -123,6 +124,7 @@ class Config:
     bearers: "list[BearerTable]" = field(default_factory=list)
     narrow: "NarrowConfig | None" = None  # where there are bearers
     derived: "list[DerivedTable]" = field(default_factory=list)
+    lan: "LanConfig | None" = None
 
     @property
     def base(self) -> Path:
@@ -229,7 +231,7 @@ class _Reader:
 
 KNOWN = (
     *("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator"),
-    *("rule", "button", "contacts", "bearer", "narrow", "derived"),
+    *("rule", "button", "contacts", "bearer", "narrow", "derived", "lan"),
 )
 
 
@@ -291,6 +293,7 @@ def _read(reader: _Reader) -> Config | None:
         bearers,
         narrow,
         _derived(reader),
+        _lan(reader),
     )
 
 
@@ -321,6 +324,15 @@ def _derived(reader: _Reader) -> "list[DerivedTable]":
     return made
 
 
+def _lan(reader: _Reader) -> "LanConfig | None":
+    """`[lan]`; a station without it listens to no network."""
+    if "lan" not in reader.data:
+        return None
+    from agent.lan import LanConfig
+
+    return reader.one("lan", LanConfig)
+
+
 def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     """What must hold between tables, and what each driver knows to be wrong beforehand."""
     yield "station", _station(config.station)
@@ -331,7 +343,9 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     for route in config.routes:
         yield f"route {route.name}", route.check(config.base)
     buses = {bus.name: bus for bus in config.buses}
-    context = Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles)
+    lan = config.lan.lan() if config.lan is not None else None
+    context = Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles, lan=lan)
+    yield "lan", config.lan.check() if config.lan is not None else ()
     for bus in config.buses:
         yield f"bus {bus.name}", check_bus(bus, context)
     for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:

@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 def context_of(config: Config, report: Report) -> Context:
     """What the station's drivers are given; its buses are made here, and opened when first used."""
     buses = {bus.name: Bus(bus, report) for bus in config.buses}
-    return Context(config.base, report, buses, profiles=config.profiles, state=config.state)
+    lan = config.lan.lan() if config.lan is not None else None
+    return Context(config.base, report, buses, profiles=config.profiles, state=config.state, lan=lan)
 
 
 def sources_of(config: Config, context: Context) -> list[Source]:

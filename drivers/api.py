@@ -227,6 +227,16 @@ class Keep(Protocol):
     def __call__(self, name: str, work: Callable[[], Awaitable[None]]) -> None: ...
 
 
+class Lan(NamedTuple):
+    """Where wireless nodes of the station's own may reach it: an address of this computer or the interface that has one,
+    and what for. Named in the configuration, or there is none.
+    """
+
+    purpose: str
+    address: str = ""
+    interface: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a driver gets from its station."""
@@ -237,6 +247,7 @@ class Context:
     now: Callable[[], int] = boot_ms
     profiles: tuple[Path, ...] = ()  # directories of profiles beside the shipped ones
     state: Path | None = None  # where a driver may keep a small file that must survive; None: nothing is kept
+    lan: Lan | None = None  # None: no driver listens on any network
 
 
 @dataclass(frozen=True, slots=True)
