@@ -2,8 +2,8 @@
 
     numbered head with the form | boot time (zigzag varint) | words' name 3, only of form 2 | the rest of the stored body
 
-Form 0 is the stored body as it is. In forms 1 and 2 its beginning is told by head and boot time, long hexadecimal and base64
-texts go as bytes, and what is left is deflated with a preset dictionary: the one of the format, and in form 2 the station's
+Form 0 is the stored body as it is. In forms 1 and 2 its beginning is told by head and boot time, long numbers and hexadecimal and
+base64 texts go as bytes, and what is left is deflated with a preset dictionary: the one of the format, and in form 2 the station's
 own words besides. Knows the form of a stored body (`protocols.event`), not what any event means.
 """
 
@@ -24,9 +24,11 @@ from protocols.narrow.control import MOST_WORDS
 from protocols.narrow.numbered import Numbered
 
 _PLAIN, _SHORT, _OWN_WORDS = 0, 1, 2
-_HEX, _BASE64, _DERIVED = "\1", "\2", "\3"  # stand for a text; JSON never holds them as they are
+_HEX, _BASE64, _DERIVED, _NUMBER = "\1", "\2", "\3", "\4"  # stand for a text; JSON never holds them as they are
 _HEAD = re.compile(r'\{"type":"([^"\\]*)","boot":"([0-9a-f]{16})","at":(-?\d{1,18})(,.*)?\}', re.DOTALL)
-_TEXTS = re.compile(r'(?<=")(?:([0-9a-f]{16,510})|([A-Za-z0-9+/]{24,338}={0,2}))(?=")')
+_TEXTS = re.compile(
+    r'(?<=")(?:([0-9a-f]{16,510})|([A-Za-z0-9+/]{24,338}={0,2}))(?=")|(?<=[:,\[])([1-9][0-9]{5,17})(?=[,}\]]|$)'
+)
 _LOCAL = re.compile(r'("rule":("(?:[^"\\]|\\.)*"),"alert":")([0-9a-f]{64}|\3)(?=")'.replace(r"\3", _DERIVED))
 
 
@@ -86,7 +88,7 @@ def _shortened(head: Numbered, body: bytes, words: bytes, *, full: bool) -> byte
         if found is None or found[2] != context.boot.hex():
             return b""
         at, (text, blobs) = int(found[3]), _taken_out(found[1] + (found[4] or ""))
-        rest = deflated.pack(text.encode(), words) + b"".join(bytes((len(blob),)) + blob for blob in blobs)
+        rest = deflated.pack(text.encode(), words) + b"".join(blobs)
         if _restored(_inflated(rest, words, 0), context, at).encode() != body:
             return b""
     except (UnicodeDecodeError, RemoteError):
@@ -109,7 +111,7 @@ def _inflated(data: bytes, words: bytes, at: int) -> str:
         raise RemoteError("event.text", str(error), at) from error
 
 
-# Texts that are really bytes
+# Texts that are really bytes or numbers
 
 
 def _taken_out(text: str) -> tuple[str, list[bytes]]:
@@ -117,13 +119,16 @@ def _taken_out(text: str) -> tuple[str, list[bytes]]:
     blobs: list[bytes] = []
 
     def take(found: re.Match[str]) -> str:
+        if found[3]:
+            blobs.append(varint(int(found[3])))
+            return _NUMBER
         if found[1] and len(found[1]) % 2 == 0:
-            blobs.append(bytes.fromhex(found[1]))
+            blobs.append(_sized(bytes.fromhex(found[1])))
             return _HEX
         plain = _unbase64(found[0])
         if plain is None:
             return found[0]
-        blobs.append(plain)
+        blobs.append(_sized(plain))
         return _BASE64
 
     derived = _LOCAL.sub(lambda found: found[1] + (_DERIVED if found[3] == _identity(found[2]) else found[3]), text)
@@ -134,13 +139,19 @@ def _put_back(text: str, blobs: bytes) -> str:
     reader = Reader(blobs)
 
     def put(found: re.Match[str]) -> str:
+        if found[0] == _NUMBER:
+            return str(reader.varint())
         blob = reader.take(reader.byte())
         return blob.hex() if found[0] == _HEX else b64encode(blob).decode()
 
-    text = re.sub(f"[{_HEX}{_BASE64}]", put, text)
+    text = re.sub(f"[{_HEX}{_BASE64}{_NUMBER}]", put, text)
     if reader.at != len(blobs):
         raise RemoteError("event.rest", f"{len(blobs) - reader.at} bytes too many")
     return _LOCAL.sub(lambda found: found[1] + (_identity(found[2]) if found[3] == _DERIVED else found[3]), text)
+
+
+def _sized(blob: bytes) -> bytes:
+    return bytes((len(blob),)) + blob
 
 
 def _identity(name: str) -> str:

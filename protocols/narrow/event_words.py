@@ -22,7 +22,7 @@ buffer.shed,"log":"\1","lane":"telemetry","reason":"space","age","memory","numbe
 buffer.unreadable,buffer.thinned,buffer.degraded,buffer.recovered,buffer.damaged,buffer.salvaged,buffer.state_lost,
 "kept":"","blocks":1,"unreadable":0,"shed":0
 part.failing,"part":"","error":"part.recovered,"part":"","failures":1part.stalled,"part":"","seconds":part.moving
-anchor,"anchor_at":1,"wall_ms":17,"error_ms":1000,"synced":true
+anchor,"anchor_at":1,"wall_ms":\4,"error_ms":1000,"synced":true
 selftest.done,"ok":true,"actuators":["siren","failed":[]button.pressed,"button":"","does":"acknowledge"button.held,
 "does":"silence","does":"start"inhibit.off,"reason":"turned","seconds":0inhibit.on,"reason":"turned","seconds":7200
 contact.exhausted,contact.silent,contact.called,"alert":"\1","contact":"","attempt":1
@@ -42,8 +42,8 @@ warning.started,"alert":"\1","actuator":"siren","channel":"siren","exercise":fal
 "evidence":{"coil":truevoice","channel":"voicelamp","channel":"lamp
 warning.decided,"alert":"\1","bearer":"","reason":"started","holders":[""],"channels":["siren","display","voice",
 "lamp"],"withheld":{"siren":"second-holder","not-for-siren","wide-area","one-series"},"exercise":false
-warning.verified,"alert":"\1","holders":[""],"text":"ok"warning.received,"alert":"\1","issuer":1,"seq":17
-warning.acknowledged,"alert":"\1","by":"","counter":17,"said":17,"certain":true,"signature":"\2"
+warning.verified,"alert":"\1","holders":[""],"text":"ok"warning.received,"alert":"\1","issuer":1,"seq":\4
+warning.acknowledged,"alert":"\1","by":"","counter":\4,"said":\4,"certain":true,"signature":"\2"
 alarm.by_hand,"alert":"\3","button":"
 rule.seeing,"rule":"","alert":"\3"rule.given_up,"rule":"rule.blind,"rule":"","alert":"\3","missing":["",
 "standing":false,"standing":truerule.cleared,"rule":"","alert":"\3"
