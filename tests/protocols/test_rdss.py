@@ -2,13 +2,14 @@
 
 import json
 import string
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols import rdss
+from protocols.checksums import xor8
 from protocols.rdss import LONGEST, Flaw, Sentence, Sentences, Text, card_name, is_card, seal, split
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors/beidou.json").read_text(encoding="utf-8"))
@@ -80,11 +81,11 @@ def test_a_line_without_end_is_bounded():
 
 
 @pytest.mark.parametrize("hostile", [b"*0" * 2048, b"*00" * 1365, b"$BDTXR,*00" * 409, b"$BDTXR," * 585])
-def test_a_hostile_line_costs_little(hostile):
-    before = time.process_time()
-    for _ in range(5):
-        assert not any(isinstance(found, Sentence) and found.kind == "FKI" for found in split(hostile))
-    assert time.process_time() - before < 2.0
+def test_a_hostile_line_costs_little(hostile, monkeypatch):
+    summed = []
+    monkeypatch.setattr(rdss, "xor8", lambda data: summed.append(len(data)) or xor8(data))
+    assert not any(isinstance(found, Sentence) and found.kind == "FKI" for found in split(hostile))
+    assert sum(summed) <= 100 * len(hostile)
 
 
 def test_numbers_of_cards():
