@@ -39,7 +39,9 @@ from protocols.errors import ProtocolError
 
 if TYPE_CHECKING:
     from agent.bearers.config import BearerTable, NarrowConfig
+    from agent.consistency import ConsistencyConfig
     from agent.derive.config import DerivedTable
+    from agent.hearing import MicrophoneConfig
     from agent.lan import LanConfig
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -124,7 +126,9 @@ class Config:
     bearers: "list[BearerTable]" = field(default_factory=list)
     narrow: "NarrowConfig | None" = None  # where there are bearers
     derived: "list[DerivedTable]" = field(default_factory=list)
+    consistency: "list[ConsistencyConfig]" = field(default_factory=list)
     lan: "LanConfig | None" = None
+    microphone: "MicrophoneConfig | None" = None
 
     @property
     def base(self) -> Path:
@@ -231,7 +235,7 @@ class _Reader:
 
 KNOWN = (
     *("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator"),
-    *("rule", "button", "contacts", "bearer", "narrow", "derived", "lan"),
+    *("rule", "button", "contacts", "bearer", "narrow", "derived", "lan", "consistency", "microphone"),
 )
 
 
@@ -293,7 +297,9 @@ def _read(reader: _Reader) -> Config | None:
         bearers,
         narrow,
         _derived(reader),
-        _lan(reader),
+        consistency=_consistency(reader),
+        lan=_lan(reader),
+        microphone=_microphone(reader),
     )
 
 
@@ -333,6 +339,23 @@ def _lan(reader: _Reader) -> "LanConfig | None":
     return reader.one("lan", LanConfig)
 
 
+def _microphone(reader: _Reader) -> "MicrophoneConfig | None":
+    """`[microphone]`; a station without it listens to nothing."""
+    if "microphone" not in reader.data:
+        return None
+    from agent.hearing import MicrophoneConfig
+
+    return reader.one("microphone", MicrophoneConfig, MicrophoneConfig())
+
+
+def _consistency(reader: _Reader) -> "list[ConsistencyConfig]":
+    if "consistency" not in reader.data:
+        return []
+    from agent.consistency import ConsistencyConfig
+
+    return reader.typed("consistency", ConsistencyConfig)
+
+
 def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     """What must hold between tables, and what each driver knows to be wrong beforehand."""
     yield "station", _station(config.station)
@@ -345,7 +368,7 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     buses = {bus.name: bus for bus in config.buses}
     lan = config.lan.lan() if config.lan is not None else None
     context = Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles, lan=lan)
-    yield "lan", config.lan.check() if config.lan is not None else ()
+    yield from _optional(config)
     for bus in config.buses:
         yield f"bus {bus.name}", check_bus(bus, context)
     for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:
@@ -356,6 +379,11 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
         from agent.derive.config import check_derived
 
         for table, problem in check_derived(config.derived, measured(config, context), config.station.timezone):
+            yield table, [problem]
+    if config.consistency:
+        from agent.consistency import check_consistency
+
+        for table, problem in check_consistency(config.consistency, specs_of(config, context)):
             yield table, [problem]
     yield from _local(config, context)
     if config.narrow is not None:
@@ -373,6 +401,14 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     relays = [device for device in devices if isinstance(device, RelayConfig)]
     for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
         yield f"actuator {name}", [problem]
+
+
+def _optional(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """Tables that most stations do not have."""
+    if config.lan is not None:
+        yield "lan", config.lan.check()
+    if config.microphone is not None:
+        yield "microphone", config.microphone.check()
 
 
 def _local(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:

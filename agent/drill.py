@@ -6,6 +6,7 @@ Knows the warning path by what it needs of it. The weekly cap, the window and th
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, get_args
 
@@ -16,6 +17,8 @@ from buffer.model import Lane
 from drivers.api import Actuator, Outcome, Verdict
 from drivers.within import within
 from protocols.alert import ActionCode, Level, Local, displayable
+
+log = logging.getLogger(__name__)
 
 LEAST, MOST = 5, 300  # seconds of a drill
 USUAL = 30
@@ -38,14 +41,18 @@ class Path(Protocol):
 
 
 class Tap:
-    """Hands every acknowledgement on to be signed and kept, and lets one listener hear it too."""
+    """Hands every acknowledgement on to be signed and kept, and lets others hear it too."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self.listener: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
+        self.listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
 
     def __call__(self, kind: str, fields: Mapping[str, Any], lane: Lane = Lane.ALARM) -> object:
-        self.listener(kind, fields)
+        for listener in self.listeners:
+            try:
+                listener(kind, fields)
+            except Exception:  # whoever listens in must not keep a word from being written
+                log.exception("a listener failed")
         return self._record(kind, fields, lane)
 
 
@@ -62,7 +69,7 @@ class Drill:
         self._number = 0
         self._begun = False
         self._result: dict[str, Any] = {}
-        tap.listener = self._hear
+        tap.listeners.append(self._hear)
         path.watchers.append(self._watch)
 
     async def start(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ Works without any uplink; without a warning path (no key-set) rules still leave 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent import contacts, inhibit
 from agent.alerting import Alerting
@@ -24,6 +24,9 @@ from agent.say import catalogue
 from agent.supervisor import Supervisor
 from buffer.model import Lane
 from drivers.api import Actuator, Context, Source
+
+if TYPE_CHECKING:
+    from agent.hearing import Ear
 
 
 class OnSite:
@@ -61,6 +64,7 @@ class OnSite:
             for one in config.buttons
         ]
         self._drill = Drill(alerting, actuators, tap, recorder.event) if alerting is not None else None
+        self._ear = self._make_ear(tap, context)
 
     @property
     def verbs(self) -> dict[str, Verb]:
@@ -77,6 +81,8 @@ class OnSite:
             house.keep(f"button {button.config.name}", button.run)
         if self._contacts is not None:
             house.keep("contacts", self._contacts.run)
+        if self._ear is not None:
+            house.keep("microphone", self._ear.run)
         if self._alerting is not None and self._config.warnings is not None and self._config.warnings.self_test:
             house.keep("self-test", self._self_test)
 
@@ -88,6 +94,8 @@ class OnSite:
             parts["inhibit"] = self._inhibit.status()
         if self._contacts is not None:
             parts["contacts"] = self._contacts.status()
+        if self._ear is not None:
+            parts["microphone"] = self._ear.status()
         return parts
 
     def _pushed(self, button: ButtonConfig, push: Push, closed: bool | None) -> None:
@@ -125,6 +133,15 @@ class OnSite:
             words=catalogue(self._config.language)["contact.note"],
         )
         self._alerting.watchers.append(made.orders)
+        return made
+
+    def _make_ear(self, tap: Tap, context: Context) -> "Ear | None":
+        if self._config.microphone is None or self._alerting is None:
+            return None
+        from agent.hearing import Ear
+
+        made = Ear(self._config.microphone, tap, context.report)
+        tap.listeners.append(made.step)
         return made
 
     def _make_inhibit(self) -> Inhibit | None:

@@ -92,6 +92,12 @@ class Child:
                 raise ValueError(f"more than {most} bytes")
         return bytes(found)
 
+    async def exactly(self, size: int) -> bytes:
+        """So many bytes of what it writes; asyncio.IncompleteReadError when it has ended before."""
+        out = self._process.stdout
+        assert out is not None  # noqa: S101 - it was asked for
+        return await out.readexactly(size)
+
     async def result(self) -> tuple[int, str]:
         """Exit code and last words, once it has ended by itself."""
         err = self._process.stderr
