@@ -50,7 +50,7 @@ def encode(receipt: Receipt) -> bytes:
 def read(data: bytes, at: int) -> tuple[Receipt, int]:
     """The receipt that begins at this byte, and where it ends."""
     if len(data) < at + 3:
-        raise RemoteError("receipt.short", "id and form are wanted", min(at, len(data)))
+        raise RemoteError("receipt.short", "id and form are wanted", len(data))
     number, form, at = int.from_bytes(data[at : at + 2]), data[at + 2], at + 3
     size = -(-form // 8) if form <= MOST_PIECES else 2 * (form == _AGAIN)
     value = data[at : at + size]
