@@ -6,7 +6,7 @@ A number is used only after `Opened` was given to whoever stores it; `serve` com
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from protocols.coap_message import Block, Message
 from protocols.coap_packet import Packet, Type, decode_packet, encode_packet
 from protocols.errors import RemoteError
 from protocols.oscore import Binding, Keys, Window
-from protocols.senml_post import MOST_BYTES, Value, decode
+from protocols.senml_post import CBOR, JSON, MOST_BYTES, Value, decode
 
 REMEMBERED = 4  # answers to a node's last requests, for repeats of those (RFC 7252 §4.2); NSTART is 1
 BLOCKS_WAIT = 120.0  # seconds between two pieces of one body
@@ -79,16 +79,12 @@ class Opened(NamedTuple):
     peer: str
 
 
-class Posted(NamedTuple):
-    """Values that a node posted, and the answer it gets."""
-
-    node: str
-    values: Sequence[Value]
-    answer: bytes
+Take = Callable[[list[Value]], None]
+"""Takes what was posted; RemoteError where it cannot be what it should."""
 
 
 class Server:
-    """`wall`: for nodes whose clock is believed, the Unix time, or None."""
+    """`receive` each datagram; what comes back `Opened` is to be stored, then `serve`d."""
 
     def __init__(self, nodes: Sequence[Node], *, path: str = PATH) -> None:
         self.counts: Counter[str] = Counter()
@@ -117,21 +113,24 @@ class Server:
             return self._strange("ping", packet, now)
         return self._open(packet, peer, now)
 
-    def serve(self, opened: Opened, now: float, wall: float | None = None) -> Posted:
-        """Take it, and say what became of it."""
+    def serve(self, opened: Opened, now: float, take: Take, wall: float | None = None) -> bytes:
+        """What becomes of the request, and the answer to it. `wall`: Unix time, where the node's clock is believed."""
         state = self._nodes[opened.binding.sender]
         try:
-            inner, values = self._post(state, opened.inner, now, wall)
+            inner, body = self._asked(state, opened.inner, now)
+            if body is not None:
+                take(decode(body, opened.inner.uint(coap.CONTENT_FORMAT) or 0, wall))
+                self.counts["posted"] += 1
         except RemoteError as wrong:
             self.counts[wrong.reason] += 1
-            inner, values = Message(coap.BAD_REQUEST, (), wrong.reason.encode()), []
+            inner = Message(coap.BAD_REQUEST, (), wrong.reason.encode())
         protected = oscore.protect_response(state.node.keys, opened.binding, coap.encode(inner))
         outer = Message(coap.CHANGED, ((coap.OSCORE, protected.option),), protected.payload)
         answer = self._answered(opened.packet, outer)
         state.answers[opened.peer, opened.packet.id, opened.packet.token] = answer
         while len(state.answers) > REMEMBERED:
             del state.answers[next(iter(state.answers))]
-        return Posted(state.node.name, values, answer)
+        return answer
 
     def _open(self, packet: Packet, peer: str, now: float) -> Answer | Opened | None:
         said = packet.message.all(coap.OSCORE)
@@ -185,51 +184,40 @@ class Server:
         kind = Type.ACK if packet.type is Type.CON else Type.NON
         return encode_packet(Packet(kind, packet.id, packet.token, message))
 
-    # What a node asks
+    # What a node asks: the answer, and the whole body where there is one now
 
-    def _post(self, state: _State, asked: Message, now: float, wall: float | None) -> tuple[Message, list[Value]]:
+    def _asked(self, state: _State, asked: Message, now: float) -> tuple[Message, bytes | None]:
         refused = self._refused(asked)
         if refused:
             self.counts[coap.shown(refused)] += 1
-            return Message(refused), []
-        raw = asked.uint(coap.BLOCK1)
-        if raw is None:
-            return self._taken(asked.payload, asked, (), wall)
-        block = Block.decode(raw)
-        return self._block(state, block, asked, now, wall)
+            return Message(refused), None
+        block = asked.uint(coap.BLOCK1)
+        if block is None:
+            return Message(coap.CHANGED), asked.payload
+        return self._block(state, Block.decode(block), asked.payload, now)
 
     def _refused(self, asked: Message) -> int:
         form = asked.uint(coap.CONTENT_FORMAT)
         checks = (
-            (asked.strange or not asked.code, 0x82),
+            (asked.strange or not asked.code, coap.BAD_OPTION),
             (asked.path != self._path, coap.NOT_FOUND),
             (asked.code != coap.POST, coap.NOT_ALLOWED),
-            (form not in (110, 112), coap.UNSUPPORTED),
+            (form not in (JSON, CBOR), coap.UNSUPPORTED),
         )
         return next((code for wrong, code in checks if wrong), 0)
 
-    def _block(
-        self, state: _State, block: Block, asked: Message, now: float, wall: float | None
-    ) -> tuple[Message, list[Value]]:
+    def _block(self, state: _State, block: Block, piece: bytes, now: float) -> tuple[Message, bytes | None]:
         """The next piece of one body; a first piece begins anew."""
         option = ((coap.BLOCK1, coap.uint(block.value)),)
         if not block.number:
             state.body = b""
         elif block.number * block.size != len(state.body) or now > state.body_until:
-            return Message(coap.INCOMPLETE, option), []
-        if len(state.body) + len(asked.payload) > MOST_BYTES:
+            return Message(coap.INCOMPLETE, option), None
+        state.body, state.body_until = state.body + piece, now + BLOCKS_WAIT
+        if len(state.body) > MOST_BYTES:
             state.body = b""
-            return Message(coap.TOO_LARGE, option), []
-        state.body += asked.payload
-        state.body_until = now + BLOCKS_WAIT
+            return Message(coap.TOO_LARGE, option), None
         if block.more:
-            return Message(coap.CONTINUE, option), []
+            return Message(coap.CONTINUE, option), None
         body, state.body = state.body, b""
-        return self._taken(body, asked, option, wall)
-
-    def _taken(
-        self, body: bytes, asked: Message, options: Sequence[tuple[int, bytes]], wall: float | None
-    ) -> tuple[Message, list[Value]]:
-        values = decode(body, asked.uint(coap.CONTENT_FORMAT) or 0, wall)
-        self.counts["posted"] += 1
-        return Message(coap.CHANGED, options), values
+        return Message(coap.CHANGED, option), body
