@@ -375,16 +375,7 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
         for one in made:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
-    if config.derived and not any(True for _ in _station(config.station)):
-        from agent.derive.config import check_derived
-
-        for table, problem in check_derived(config.derived, measured(config, context), config.station.timezone):
-            yield table, [problem]
-    if config.consistency:
-        from agent.consistency import check_consistency
-
-        for table, problem in check_consistency(config.consistency, specs_of(config, context)):
-            yield table, [problem]
+    yield from _computed(config, context)
     yield from _local(config, context)
     if config.narrow is not None:
         from agent.bearers.config import check_bearers
@@ -409,6 +400,20 @@ def _optional(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
         yield "lan", config.lan.check()
     if config.microphone is not None:
         yield "microphone", config.microphone.check()
+
+
+def _computed(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """Derived series, and what must hold between series."""
+    if config.derived and not any(True for _ in _station(config.station)):
+        from agent.derive.config import check_derived
+
+        for table, problem in check_derived(config.derived, measured(config, context), config.station.timezone):
+            yield table, [problem]
+    if config.consistency:
+        from agent.consistency import check_consistency
+
+        for table, problem in check_consistency(config.consistency, specs_of(config, context)):
+            yield table, [problem]
 
 
 def _local(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:

@@ -41,6 +41,7 @@ class Recorder:
         self._waiting: list[Reading] = []
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self.judge: Callable[[Sequence[Reading]], list[Reading]] = list  # what readings say of each other
         self._watchers: list[Callable[[Sequence[Reading]], None]] = []
 
     def watch(self, watcher: Callable[[Sequence[Reading]], None]) -> None:
@@ -52,7 +53,7 @@ class Recorder:
         a quality of their own, that of what they were computed from.
         """
         for name, spec in series.items():
-            self._checkers[name] = Checker(spec.span, spec.expect, spec.rate, spec.flat)
+            self._checkers[name] = Checker(spec.span, spec.expect, spec.rate, spec.flat, spec.spike)
             self.newest.pop(name, None)
         if judged:
             self._judged |= series.keys()
@@ -66,7 +67,7 @@ class Recorder:
         """Check, remember as newest, and store with the next commit."""
         if self._closed:
             return
-        checked = [self._check(reading) for reading in readings if isfinite(reading.value)]
+        checked = self.judge([self._check(reading) for reading in readings if isfinite(reading.value)])
         self.refused += len(readings) - len(checked)
         self.taken += len(checked)
         for reading in checked:

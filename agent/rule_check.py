@@ -88,4 +88,4 @@ def _typed(key: str, condition: Condition, specs: Mapping[str, SeriesSpec]) -> I
 
 def _tested(spec: SeriesSpec) -> bool:
     """Only what passed a test is good, and only what is good may raise an alarm."""
-    return bool(spec.span or spec.expect or spec.rate or spec.flat)
+    return bool(spec.span or spec.expect or spec.rate or spec.flat or spec.spike)

@@ -18,6 +18,7 @@ from agent.config import Config
 from agent.control import Control
 from agent.drill import Tap
 from agent.evidence import Record
+from agent.gaps import Gaps
 from agent.health import Health
 from agent.notify import Notifier
 from agent.on_site import OnSite
@@ -100,6 +101,10 @@ class Station:
         config, buffer = self.config, self.buffer
         self.clock = Clock(config.clock.source, saved=buffer.meta(ANCHORS))
         self.recorder = Recorder(buffer, self.clock, float(config.buffer.commit_interval))
+        if config.consistency:
+            from agent.consistency import Consistency
+
+            self.recorder.judge = Consistency(config.consistency).judge
         report: Report = self.recorder.report
         context = context_of(config, report)
         self.sources = sources_of(config, context)
@@ -174,6 +179,7 @@ class Station:
             house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
         if self.fleet is not None:
             self.fleet.start(house)
+        house.keep("gaps", Gaps(self.recorder.newest, self.sources, report=self.recorder.report, now=self.clock.now).run)
         house.keep("accounts", self.accounting.run)
         house.core("clock", self._keep_time)
         house.core("buffer", self._watch_buffer)

@@ -42,10 +42,11 @@ class Series(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     expect: tuple[float, float] | None = None
     rate: float | None = None
     flat: tuple[float, float] | None = None
+    spike: float | None = None
     note: str = ""
 
     def spec(self, step: float = 0.0) -> SeriesSpec:
-        return SeriesSpec(self.unit, self.span, self.expect, self.rate, self.flat, step)
+        return SeriesSpec(self.unit, self.span, self.expect, self.rate, self.flat, step, spike=self.spike)
 
 
 P = TypeVar("P", bound=Profile)
@@ -117,3 +118,5 @@ def _bound_problems(one: Series, at: str) -> Iterator[Problem]:
         yield Problem(f"{at}.expect", "series.expect", {"span": list(one.span), "expect": list(one.expect)})
     if (one.rate is not None and one.rate <= 0) or (one.flat is not None and min(one.flat) < 0):
         yield Problem(f"{at}.rate" if one.rate is not None else f"{at}.flat", "series.positive", {})
+    if one.spike is not None and one.spike <= 0:
+        yield Problem(f"{at}.spike", "series.positive", {})

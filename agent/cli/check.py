@@ -59,6 +59,7 @@ def in_force(config: "Config") -> dict[str, Any]:
     facts["route"] = [_plain(route) for route in config.routes]
     facts["bus"] = [_plain(bus) for bus in config.buses]
     facts["derived"] = [{"kind": one.kind} | _plain(one.config) for one in config.derived]
+    facts["consistency"] = [_plain(one) for one in config.consistency]
     facts["rule"] = [_plain(rule) for rule in config.rules]
     facts["button"] = [_plain(button) for button in config.buttons]
     if config.contacts:

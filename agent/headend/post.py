@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from agent.headend.desk import Desk
+from drivers.api import Traits
 from protocols.narrow import control, header, receipt
 from protocols.narrow.header import Frame, Kind
 from protocols.narrow.receipt import Addressed, Receipt
@@ -32,8 +33,8 @@ class Parcel(NamedTuple):
 class Post:
     """For one bearer."""
 
-    def __init__(self, *, broadcast: bool, shared: bool) -> None:
-        self._broadcast, self._shared = broadcast, shared
+    def __init__(self, *, shared: bool) -> None:
+        self._shared = shared
         self._given: dict[tuple[str, int], Given] = {}
 
     def give(self, station: str, found: Receipt, number: int) -> None:
@@ -43,15 +44,15 @@ class Post:
         while len(self._given) > MOST_GATHERED:
             del self._given[next(iter(self._given))]
 
-    def collect(self, desks: Mapping[str, Desk], mtu: int, number: Callable[[], int]) -> list[Parcel]:
+    def collect(self, desks: Mapping[str, Desk], traits: Traits, number: Callable[[], int]) -> list[Parcel]:
         """What is to be sent now. `number`: two bytes for a broadcast's id, which means nothing."""
         given, self._given = self._given, {}
         by_station: dict[str, list[Given]] = defaultdict(list)
         for (station, _), one in given.items():
             by_station[station].append(one)
-        if self._broadcast and len(by_station) > 1:
-            return list(self._to_all(by_station, desks, mtu, number))
-        return list(self._to_each(by_station, desks, mtu))
+        if traits.broadcast and len(by_station) > 1:
+            return list(self._to_all(by_station, desks, traits.mtu, number))
+        return list(self._to_each(by_station, desks, traits.mtu))
 
     def _to_each(self, given: Mapping[str, list[Given]], desks: Mapping[str, Desk], mtu: int) -> Iterator[Parcel]:
         for station, rows in given.items():

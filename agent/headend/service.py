@@ -32,6 +32,7 @@ from protocols.key import parse_key
 from protocols.narrow import header, keys
 from protocols.narrow.header import Frame
 from protocols.narrow.reassembly import Reassembly
+from protocols.rdss import card_name
 
 if TYPE_CHECKING:
     from protocols.narrow.receipt import Receipt
@@ -95,15 +96,17 @@ class Headend:
         self.book.write(
             [(name, desk.save()) for name, desk in self.desks.items()]
         )  # numbers reserved, before any is used
-        context = Context(config.base, self._report)
+        context = Context(config.base, self._report, state=config.state)
         self.roads = {one.name: Road(_make(one, context)) for one in config.bearers}
-        self.posts = {
-            one.name: Post(broadcast=self.roads[one.name].bearer.traits.broadcast, shared=one.shared)
-            for one in config.bearers
-        }
+        self.posts = {one.name: Post(shared=one.shared) for one in config.bearers}
         self.counts = {name: Counter() for name in self.roads}
         self._shared = {one.name for one in config.bearers if one.shared}
-        self._senders = {(bearer, at): one.id for one in config.stations for bearer, at in one.at.items()}
+        cards = {one.name for one in config.bearers if one.driver == "beidou"}
+        self._senders = {
+            (bearer, card_name(at) if bearer in cards else at): one.id
+            for one in config.stations
+            for bearer, at in one.at.items()
+        }
         self._to = {(bearer, one.id): at for one in config.stations for bearer, at in one.at.items()}
         self._addressed: dict[bytes, list[str]] = {}
         for one in config.stations:
@@ -231,7 +234,7 @@ class Headend:
             await asyncio.sleep(self.config.headend.gather)
             for name, post in self.posts.items():
                 road = self.roads[name]
-                parcels = post.collect(self.desks, road.bearer.traits.mtu, lambda: int.from_bytes(os.urandom(2)))
+                parcels = post.collect(self.desks, road.bearer.traits, lambda: int.from_bytes(os.urandom(2)))
                 for desk in self.desks.values():
                     if desk.must_keep:
                         await self._keep(desk)

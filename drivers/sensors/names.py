@@ -9,6 +9,14 @@ from drivers.api import Problem, SeriesSpec
 from protocols.reading import is_series_name
 
 
+class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What this site knows better than the profile: see `drivers.api.SeriesSpec`."""
+
+    rate: float | None = None
+    flat: tuple[float, float] | None = None
+    spike: float | None = None
+
+
 class Naming(msgspec.Struct, kw_only=True):
     """Keys that every sensor with a profile takes. All of them name series as the profile does."""
 
@@ -16,6 +24,7 @@ class Naming(msgspec.Struct, kw_only=True):
     rename: dict[str, str] = {}
     omit: list[str] = []
     expect: dict[str, tuple[float, float]] = {}
+    limits: dict[str, Limits] = {}
 
     def called(self, series: str) -> str:
         """The station's name for a series of the profile."""
@@ -25,13 +34,17 @@ class Naming(msgspec.Struct, kw_only=True):
 
     def bounded(self, series: str, spec: SeriesSpec) -> SeriesSpec:
         """With what this site expects of it."""
-        return replace(spec, expect=self.expect[series]) if series in self.expect else spec
+        own = self.limits.get(series, Limits())
+        found = {name: value for name in ("rate", "flat", "spike") if (value := getattr(own, name)) is not None}
+        if series in self.expect:
+            found["expect"] = self.expect[series]
+        return replace(spec, **found) if found else spec
 
 
 def check_names(naming: Naming, has: Sequence[str]) -> Iterator[Problem]:
     """Series that a configuration speaks of must be in the profile, and what they are called must be a name, once."""
-    for key, spoken in (("omit", naming.omit), ("rename", list(naming.rename)), ("expect", list(naming.expect))):
-        for name in spoken:
+    for key in ("omit", "rename", "expect", "limits"):
+        for name in getattr(naming, key):
             if name not in has:
                 yield Problem(key, "sensor.no_series", {"series": name, "known": ", ".join(has)})
     left = [naming.called(name) for name in has if name not in naming.omit]
@@ -42,6 +55,13 @@ def check_names(naming: Naming, has: Sequence[str]) -> Iterator[Problem]:
             yield Problem("rename", "series.name", {"name": name})
         if left.count(name) > 1:
             yield Problem("rename", "series.twice", {"name": name})
+    yield from _check_bounds(naming)
+
+
+def _check_bounds(naming: Naming) -> Iterator[Problem]:
+    for name, own in naming.limits.items():
+        if any(value is not None and value <= 0 for value in (own.rate, own.spike, *(own.flat or ())[1:])):
+            yield Problem(f"limits.{name}", "series.positive", {})
     for name, bounds in naming.expect.items():
         if not bounds[0] < bounds[1]:
             yield Problem(f"expect.{name}", "series.bounds", {"low": bounds[0], "high": bounds[1]})
