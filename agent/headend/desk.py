@@ -17,7 +17,7 @@ from protocols.key import Key
 from protocols.narrow import control, detail, digest, event, hello, keys
 from protocols.narrow.context import Contexts
 from protocols.narrow.context import decode as read_context
-from protocols.narrow.control import Ping
+from protocols.narrow.control import Ping, Words
 from protocols.narrow.counter import BLOCK, Counter, decode_window
 from protocols.narrow.digest_json import as_json
 from protocols.narrow.header import Frame, Kind
@@ -118,6 +118,7 @@ class Desk:
             "sessions": sessions,
             "contexts": [one.encode().hex() for one in self.contexts.held.values()],
             "schemas": [one.text for one in self._schemas.values()],
+            "words": [one.hex() for one in self.contexts.words.values()],
         }
 
     # What a message says
@@ -147,6 +148,9 @@ class Desk:
     def _control(self, body: bytes, _bearer: str, heard: Heard) -> None:
         parts = control.decode(body)
         heard.settled = [one for one in parts if isinstance(one, Receipt)]
+        for one in parts:
+            if isinstance(one, Words):
+                self.contexts.learn_words(event.name_of(one.words), one.words)
         heard.kind = "ping" if any(isinstance(one, Ping) for one in parts) else "control"
 
     def _event(self, body: bytes, _bearer: str, heard: Heard) -> None:
@@ -233,6 +237,8 @@ class Desk:
         """A damaged row costs a hello, never the start."""
         try:
             self.contexts.learn(read_context(bytes.fromhex(one)) for one in kept.get("contexts", ()))
+            for words in map(bytes.fromhex, kept.get("words", ())):
+                self.contexts.learn_words(event.name_of(words), words)
             for text in kept.get("schemas", ()):
                 self._learn(parse(text))
             return [
