@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from buffer.reader import Reader
 from drivers.simulated.modbus import TcpBus
 from drivers.simulated.relay import RelayBoard
 from drivers.simulated.unit import Unit
+from tests.agent.test_hearing import tone
 from tests.support.broker import free_port
 from tests.support.station import AREA, WITHIN, command, table
 from tests.support.until import until
@@ -225,6 +227,51 @@ def test_a_drill_from_the_command_line(tmp_path):
             assert lines[-1]["result"]["ok"] is True
             assert any(line.get("step") == "warning.started" for line in lines)
             assert [one["ok"] for one in site.events("drill.done")] == [True, True, True]
+
+    asyncio.run(story())
+
+
+RECORDER = """#!/bin/sh
+while :; do
+  if [ -e {folder}/loud ]; then cat {folder}/loud.raw; else cat {folder}/quiet.raw; fi
+  sleep 0.1
+done
+"""
+
+
+async def horn(site, folder):
+    """What the microphone hears follows the siren's coil."""
+    while True:
+        if site.sounding:
+            (folder / "loud").touch()
+        else:
+            (folder / "loud").unlink(missing_ok=True)
+        await asyncio.sleep(0.02)
+
+
+def test_a_drill_is_heard_by_the_microphone_and_the_word_is_signed(tmp_path, monkeypatch):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "arecord").write_text(RECORDER.format(folder=tools))
+    (tools / "arecord").chmod(0o755)
+    (tools / "quiet.raw").write_bytes(tone(0.003))
+    (tools / "loud.raw").write_bytes(tone(0.3))
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+
+    async def story():
+        async with place(tmp_path, microphone=table("microphone", every="1d")) as site:
+            await site.agent.start()
+            air = asyncio.create_task(horn(site, tools))
+            await until(lambda: site.status().get("microphone", {}).get("background"), WITHIN)
+            config = ("--config", tmp_path / "station.toml")
+            done = await command("drill", *config, "--seconds", 8, "--siren", "--typed", "yes")
+            air.cancel()
+            assert done.returncode == 0, done.stderr + done.stdout
+            assert "heard" in done.stdout
+            (heard,) = site.events("warning.heard")
+            assert heard["evidence"]["above_db"] > 20
+            assert heard["counter"] > 0
+            assert heard["signature"]
 
     asyncio.run(story())
 
