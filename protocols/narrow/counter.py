@@ -78,6 +78,11 @@ class Window:
             self.highest = number
         self._seen |= 1 << (self.highest - number)
 
+    def remove(self, number: int) -> None:
+        """Its message came to nothing: if it comes again it is as new."""
+        if self.seen(number):
+            self._seen &= ~(1 << (self.highest - number))
+
     def encode(self) -> bytes:
         """6 bytes of the highest number plus one, then the bits seen, newest first; for the disk."""
         return (self.highest + 1).to_bytes(6) + self._seen.to_bytes(WINDOW // 8, "little")

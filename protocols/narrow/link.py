@@ -49,7 +49,9 @@ class One:
 
 
 class Link:
-    """One other side, however many bearers lead to it."""
+    """One other side, however many bearers lead to it. Whoever refuses a fresh message, or cannot keep it, says so by
+    `Session.take_back` before the next datagram: what comes again is answered as complete.
+    """
 
     def __init__(self, voices: Voices, reassembly: Reassembly) -> None:
         self.voices, self._reassembly = voices, reassembly

@@ -78,6 +78,12 @@ class Session:
                 return self._take(Opened(head.kind, number, body, speaker, fresh=True))
         raise RemoteError("frame.forged", "no key of ours made this")
 
+    def take_back(self, opened: Opened) -> None:
+        """A fresh message that was refused, or could not be kept: if it comes again it is fresh again, and not taken for
+        one that was acknowledged.
+        """
+        self.windows[opened.speaker].remove(opened.counter)
+
     def seen(self, number: int) -> bool:
         """Whether a message of this id, if it is as new as it looks, was opened before. Anybody can say an id: only good
         for saying again what was said.

@@ -200,6 +200,19 @@ def test_a_lost_receipt_is_given_again():
     assert (again.receipt, again.opened.fresh, again.reason) == (Receipt(sealed.id), False, "again")
 
 
+def test_what_was_refused_is_fresh_when_it_comes_again():
+    """Or its second copy would be acknowledged, and settled, though nobody has kept it."""
+    station, headend = pair()
+    link = Link(One(headend), Reassembly())
+    for size in (20, 300):
+        frames = [frame._replace(wanted=True) for frame in cut(station.seal(Kind.DATA, bytes(size)), 77).values()]
+        for _ in range(2):
+            received = [link.receive("x", frame, 0.0) for frame in frames][-1]
+            assert received.opened.fresh
+            received.session.take_back(received.opened)
+        assert link.receive("x", frames[0], 0.0).reason in {"", "part"}
+
+
 def test_silence_in_the_middle_brings_a_receipt_unasked():
     station, headend = pair()
     reassembly = Reassembly()

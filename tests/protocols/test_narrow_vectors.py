@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.decode import KINDS
 from protocols.errors import RemoteError
 from protocols.narrow import decode, fragments, header
 from protocols.narrow.header import Kind
@@ -148,6 +149,11 @@ def test_every_datagram_is_taken_apart_without_keys():
         "kind": "event", "version": 1, "id": 4464, "wanted": True, "bytes": len(every[0]), "header": 3,
         "encrypted": len(every[0]) - 11, "tag": every[0][-8:].hex(),
     }  # fmt: skip
+
+
+def test_the_command_line_knows_frames():
+    (row,) = KINDS["frame"](bytes.fromhex(VECTORS["hello"]["up"]))
+    assert row["kind"] == "hello"
 
 
 def test_every_split_of_a_datagram_is_refused_or_forged():
