@@ -14,6 +14,8 @@ GROUP = "fengsui.drivers"
 SOURCES: Mapping[str, str] = {
     "modbus": "drivers.sensors.modbus:FACTORY",
     "nmea": "drivers.sensors.nmea:FACTORY",
+    "coap-lan": "drivers.sensors.coap_lan:FACTORY",
+    "mqtt-lan": "drivers.sensors.mqtt_lan:FACTORY",
 }
 ACTUATORS: Mapping[str, str] = {
     "modbus-relay": "drivers.actuators.relay:FACTORY",

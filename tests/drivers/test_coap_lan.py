@@ -166,7 +166,7 @@ async def libcoap(source, *options, body=b"[]"):
         pytest.skip("coap-client-notls is not installed (Debian: apt install libcoap3-bin)")
     url = f"coap://{host}:{port}/readings"
     process = await asyncio.create_subprocess_exec(
-        program, "-B", "10", "-v", "6", *options, url,
+        program, "-B", "2", "-v", "6", *options, url,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     return (await process.communicate())[0].decode("utf-8", "replace")
