@@ -1,16 +1,18 @@
 """应急广播 packages: real heartbeats with their signatures, a made-up message, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.alert import Level, Status
-from protocols.cap import MsgType, Reference, Severity
+from protocols.cap import Area, MsgType, Point, Reference, Severity
 from protocols.ebm import decode_ebm, platform_of, read_ebd, status_of
 from protocols.ebm_signature import read_signature
-from protocols.errors import RemoteError
+from protocols.ebm_write import write_ebd
+from protocols.errors import LocalError, RemoteError
 from tests.support.refusal import attempt
 from tests.support.samples import names, sample
 
@@ -148,6 +150,48 @@ def test_spellings_and_sizes_of_other_programs():
     package = read_ebd(text)
     assert (package.related, package.message.sent) == ("1", 1529997950)
     assert package.message.sender == platform_of(package.message.identifier) == "43415230000000103010101"
+
+
+def test_back_into_xml():
+    package = read_ebd(MESSAGE.encode())
+    assert read_ebd(write_ebd(package)) == package
+    assert write_ebd(read_ebd(write_ebd(package))) == write_ebd(package)
+    full = swap(
+        ("<MsgType>1", "<MsgType>2"),
+        ("<RelatedInfo><EBMID/>", "<RelatedInfo><EBMID>010333112400000001201806250007</EBMID>"),
+        ("请立即转移", "a&lt;b &amp; c"),
+        ("<EBDTime>", "<RelatedEBD><EBDID>100103331124000000010000000000000000</EBDID></RelatedEBD><EBDTime>"),
+    )
+    wanted = read_ebd(full)
+    again = read_ebd(write_ebd(wanted))
+    assert replace(again, message=replace(again.message, notes=())) == replace(
+        wanted, message=replace(wanted.message, notes=())
+    )
+
+
+@pytest.mark.parametrize(("status", "back"), [(Status.EXERCISE, 2), (Status.ACTUAL, 4), (Status.TEST, 5)])
+def test_a_drill_is_written_as_a_drill_and_a_test_never_as_the_real_thing(status, back):
+    package = read_ebd(MESSAGE.encode())
+    data = write_ebd(replace(package, message=replace(package.message, status=status)))
+    assert f"<TestType>{back}<".encode() in data
+    assert read_ebd(data).message.status is status
+
+
+def test_what_ebm_cannot_say_is_not_written():
+    package = read_ebd(MESSAGE.encode())
+    (info,) = package.message.infos
+    ring = Area(polygons=((Point(28, 119), Point(28, 120), Point(29, 120)),))
+    for change in (
+        {"identifier": "x1"},
+        {"status": Status.SYSTEM},
+        {"msg_type": MsgType.UPDATE},
+        {"infos": ()},
+        {"infos": (replace(info, areas=(ring,)),)},
+    ):
+        with pytest.raises(LocalError, match="cannot-write"):
+            write_ebd(replace(package, message=replace(package.message, **change)))
+    with pytest.raises(LocalError, match="cannot-write"):
+        write_ebd(read_ebd(sample("cn-ebm/EBDB_ConnectionCheck_20180619.xml")))
 
 
 @pytest.mark.parametrize(
