@@ -80,6 +80,7 @@ class Platform:
         self.events: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
         self.problems: list[dict[str, Any]] = []
+        self.digests: list[dict[str, Any]] = []
         self.raw: list[tuple[str, bytes]] = []
         self._ready = threading.Event()
         self._client = Client(
@@ -122,7 +123,13 @@ class Platform:
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         payload = bytes(message.payload)
         self.raw.append((message.topic, payload))
-        lists = {"reading": self.readings, "event": self.events, "status": self.statuses, "problem": self.problems}
+        lists = {
+            "reading": self.readings,
+            "event": self.events,
+            "status": self.statuses,
+            "problem": self.problems,
+            "digest": self.digests,
+        }
         for item in self.tracker.take(message.topic, payload):
             lists[item.kind].append(dict(item.facts))
 
