@@ -8,6 +8,12 @@ from drivers.stream import Stream
 from protocols.framing import Event, Machine, Send
 
 Clock = Callable[[], float]
+EARLY = 0.001  # seconds; a clock may resolve no more
+
+
+def on_time(now: float, deadline: float | None) -> float:
+    """A loop calls its timers up to its clock's resolution early: for a machine its time has come all the same."""
+    return deadline if deadline is not None and 0 < deadline - now < EARLY else now
 
 
 async def pump(stream: Stream, machine: Machine, take: Callable[[Event], None], clock: Clock = time.monotonic) -> None:
@@ -27,5 +33,5 @@ async def _events(stream: Stream, machine: Machine, clock: Clock) -> Sequence[Ev
         async with asyncio.timeout(wait):
             data = await stream.read()
     except TimeoutError:
-        return machine.tick(clock())
+        return machine.tick(on_time(clock(), deadline))
     return machine.receive(data, clock())

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from drivers.address import Address
 from drivers.api import Context, Datagram, Declined, Sent, Unknown
 from drivers.condition import Condition
+from drivers.pump import on_time
 from drivers.stream import Stream, open_stream
 from protocols.framing import Event, Machine, Send
 
@@ -171,10 +172,12 @@ class LineBearer:
 
     async def _events(self, stream: Stream) -> Sequence[Event]:
         """What the machine makes of what came first: a command, some bytes, or its deadline."""
-        now = asyncio.get_running_loop().time
+        now, deadline = asyncio.get_running_loop().time, self._machine.deadline
         if not self._commands and (data := await self._read(stream)):
             return self._machine.receive(data, now())
-        return self._commands.popleft()(now()) if self._commands else self._machine.tick(now())
+        if self._commands:
+            return self._commands.popleft()(now())
+        return self._machine.tick(on_time(now(), deadline))
 
     async def _read(self, stream: Stream) -> bytes:
         """Some bytes, or none when the machine's time has come or a command waits."""

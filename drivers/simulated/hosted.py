@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from drivers.pump import on_time
 from drivers.simulated.line import PtyLine
 from protocols.framing import Event, Machine, Send
 
@@ -38,11 +39,12 @@ class MachineStream:
     async def read(self) -> bytes:
         while not self._said:
             self._changed.clear()
+            deadline = self._device.deadline
             try:
-                async with asyncio.timeout_at(self._device.deadline):
+                async with asyncio.timeout_at(deadline):
                     await self._changed.wait()
             except TimeoutError:
-                self._hear(self._device.tick(_now()))
+                self._hear(self._device.tick(on_time(_now(), deadline)))
         return self._said.popleft()
 
     async def write(self, data: bytes) -> None:
@@ -95,7 +97,7 @@ class MachineLine:
         self._carry_out(self._device.receive(data, _now()))
 
     def _tick(self) -> None:
-        self._carry_out(self._device.tick(_now()))
+        self._carry_out(self._device.tick(on_time(_now(), self._device.deadline)))
 
     def _carry_out(self, events: Sequence[Event]) -> None:
         for event in events:
