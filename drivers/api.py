@@ -22,6 +22,10 @@ Report = Callable[[str, Mapping[str, Any]], None]
 """`report(type, fields)`: something the platform should hear of, once per change of state (`device.down`, `device.up`)."""
 
 
+StationTime = Callable[[], float | None]
+"""Seconds of the station's own time (Unix time and the zone's offset); None while no clock is to be believed."""
+
+
 def boot_ms() -> int:
     """Milliseconds of CLOCK_BOOTTIME: runs through suspend, never steps (clock_gettime(2))."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
@@ -216,7 +220,10 @@ class Told(NamedTuple):
 
 
 class Timekeeper(Protocol):
-    """A bearer that can tell the time (BeiDou, Iridium), too. Asked now and then, never waited for."""
+    """A bearer or sensor that can tell the time (BeiDou, Iridium, GNSS), too. Asked now and then, never waited for."""
+
+    @property
+    def name(self) -> str: ...
 
     def time(self) -> Told | None:
         """The newest it has heard; None before it has heard any."""
@@ -250,6 +257,7 @@ class Context:
     profiles: tuple[Path, ...] = ()  # directories of profiles beside the shipped ones
     state: Path | None = None  # where a driver may keep a small file that must survive; None: nothing is kept
     lan: Lan | None = None  # None: no driver listens on any network
+    station_time: StationTime = lambda: None  # what sampling is aligned to
 
 
 @dataclass(frozen=True, slots=True)

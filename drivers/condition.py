@@ -48,11 +48,14 @@ class Condition:
         return {"state": self.state, "since": self.since, "reason": self.reason, "failures": self.failures}
 
 
-def next_due(started: float, interval: float, failures: int = 0, most: float = BACK_OFF_MOST) -> float:
+def next_due(
+    started: float, interval: float, failures: int = 0, most: float = BACK_OFF_MOST, *, early: float | None = None
+) -> float:
     """When to sample again: at whole multiples of the interval, so that devices beat together and never drift.
 
-    A first sample between two beats takes the place of the nearer. Failures double the pause, from one interval up to
-    `most`; an interval longer than that stays as it is.
+    A first sample less than `early` before a beat (by default half an interval) takes its place. Failures double the pause,
+    from one interval up to `most`; an interval longer than that stays as it is.
     """
     beats = min(1 << min(max(failures - 1, 0), 16), max(floor(most / interval), 1))
-    return (floor(started / interval + 0.5) + beats) * interval
+    before = 0.5 if early is None else early / interval
+    return (floor(started / interval + before) + beats) * interval

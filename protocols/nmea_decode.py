@@ -19,6 +19,9 @@ Decoded = dict[str, Any]
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _TO_MS = {"N": Scale(0.514444444444), "K": Scale(0.277777777778), "M": Scale(), "S": Scale(0.44704)}
+HPA_OF_INCH = 33.8639  # hPa of an inch of mercury at 0 °C (WMO-No. 8, part I, ch. 3)
+PRESSURES_AGREE = 2.0  # hPa: both are rounded, in bar to a whole hectopascal
+BAROMETERS = ("BARO", "PRESS", "AIRPRESS")  # how names of transducers begin that measure the air's pressure
 QUALITIES = ("none", "sps", "dgps", "pps", "rtk-fixed", "rtk-float", "estimated", "manual", "simulator")
 
 
@@ -105,17 +108,36 @@ _MDA = {
 
 
 def _mda(fields: Fields) -> Decoded:
-    return {name: number(at(fields, index)) for name, index in _MDA.items()}
+    decoded = {name: number(at(fields, index)) for name, index in _MDA.items()}
+    return decoded | _pressure(decoded["pressure_inhg"], decoded["pressure_bar"])
+
+
+def _mmb(fields: Fields) -> Decoded:
+    """Lambrecht's own sentence, as MTA and MHU."""
+    inches, bar = number(at(fields, 0)), number(at(fields, 2))
+    return {"pressure_inhg": inches, "pressure_bar": bar} | _pressure(inches, bar)
+
+
+def _pressure(inches: float | None, bar: float | None) -> Decoded:
+    """In bar where that is said, else from inches of mercury. Instruments are known whose two values disagree."""
+    turned = None if inches is None else inches * HPA_OF_INCH
+    said = turned if bar is None else bar * 1000
+    agrees = None if bar is None or turned is None else abs(turned - bar * 1000) <= PRESSURES_AGREE
+    return {"pressure_hpa": None if said is None else round(said, 2), "pressures_agree": agrees}
 
 
 def _xdr(fields: Fields) -> Decoded:
     """Type, value, unit and name, four by four."""
-    rows = [fields[n : n + 4] for n in range(0, len(fields) - 1, 4)]
-    return {
-        "transducers": [
-            {"type": at(row, 0), "value": number(at(row, 1)), "unit": at(row, 2), "name": at(row, 3)} for row in rows
-        ]
-    }
+    return {"transducers": [_transducer(fields[n : n + 4]) for n in range(0, len(fields) - 1, 4)]}
+
+
+def _transducer(row: Fields) -> Decoded:
+    """Of type P, the unit P is pascals in one instrument and per cent of full scale in another: its name tells."""
+    kind, value, unit, name = at(row, 0), number(at(row, 1)), at(row, 2), at(row, 3)
+    decoded: Decoded = {"type": kind, "value": value, "unit": unit, "name": name}
+    if kind == "P" and value is not None and (unit == "B" or name.upper().startswith(BAROMETERS)):
+        decoded["hpa"] = round(value * 1000 if unit == "B" else value / 100, 2)
+    return decoded
 
 
 def _gga(fields: Fields) -> Decoded:
@@ -147,7 +169,13 @@ def _gsa(fields: Fields) -> Decoded:
         "pdop": number(at(fields, 14)),
         "hdop": number(at(fields, 15)),
         "vdop": number(at(fields, 16)),
+        "system_id": _system(at(fields, 17)),
     }
+
+
+def _system(text: str) -> int | None:
+    """Since NMEA 4.1; older BeiDou modules put something with a point there."""
+    return int(text, 16) if len(text) == 1 and text in "0123456789ABCDEF" else None
 
 
 def _gsv(fields: Fields) -> Decoded:
@@ -161,6 +189,9 @@ def _gsv(fields: Fields) -> Decoded:
 
 
 def _vtg(fields: Fields) -> Decoded:
+    """Before NMEA 2.0 without the letters between."""
+    if len(fields) <= 4:
+        fields = [part for value in fields for part in (value, "")]
     knots, kilometres = speed(at(fields, 4), "N"), speed(at(fields, 6), "K")
     return {
         "course_true_deg": number(at(fields, 0)),
@@ -250,6 +281,9 @@ _PLAIN: Mapping[str, Callable[[Fields], Decoded]] = {
     "MWD": _mwd,
     "MDA": _mda,
     "MTW": _named("water_cel"),
+    "MTA": _named("air_cel"),
+    "MHU": _named("humidity_rh", "humidity_absolute", "dew_point_cel"),
+    "MMB": _mmb,
     "XDR": _xdr,
     "GGA": _gga,
     "GST": _named("", "rms_m", "major_m", "minor_m", "orientation_deg", "sigma_lat_m", "sigma_lon_m", "sigma_alt_m"),
@@ -262,7 +296,16 @@ _PLAIN: Mapping[str, Callable[[Fields], Decoded]] = {
     "DPT": _named("depth_m", "offset_m"),
     "TXT": _txt,
 }
-SYSTEMS = {"GP": "GPS", "GL": "GLONASS", "GA": "Galileo", "BD": "BeiDou", "GB": "BeiDou", "GQ": "QZSS", "GN": "several"}
+SYSTEMS = {
+    "GP": "GPS",
+    "GL": "GLONASS",
+    "GA": "Galileo",
+    "BD": "BeiDou",
+    "GB": "BeiDou",
+    "GQ": "QZSS",
+    "GI": "NavIC",
+    "GN": "several",
+}
 KINDS = frozenset({*_PLAIN, *_DATED})
 
 

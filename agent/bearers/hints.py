@@ -1,11 +1,11 @@
-"""Time from modems, for a station that has none better: believed when it keeps pace with boot time, never over a clock
+"""Time from modems and receivers, for a station that has none better: believed when it keeps pace with boot time, never over a clock
 that its own source vouches for, and marked as borrowed.
 """
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
-from drivers.api import Bearer, Told
+from drivers.api import Bearer, Source, Told
 
 PACE_SPAN, PACE_ERROR = 120_000, 2_000  # ms: two looks so far apart, and how far they may disagree
 
@@ -33,16 +33,16 @@ class Hints:
         self._clock = clock
         self._offers: dict[str, Offer] = {}
 
-    def look(self, bearers: Iterable[Bearer]) -> None:
+    def look(self, devices: Iterable[Bearer | Source]) -> None:
         """Ask those that tell the time; a clock that is trusted asks nobody."""
         if self._clock.trusted and not self._clock.borrowed:
             self._offers.clear()
             return
-        for bearer in bearers:
-            ask = getattr(bearer, "time", None)
+        for device in devices:
+            ask = getattr(device, "time", None)
             told = ask() if ask is not None else None
             if told is not None:
-                self._take(bearer.name, told)
+                self._take(device.name, told)
 
     def _take(self, name: str, told: Told) -> None:
         zero = told.unix_ms - told.at

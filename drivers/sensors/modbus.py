@@ -4,14 +4,14 @@ A sample ends at the first request that gets no answer, so a dead device costs i
 that it is asked ever less often, up to once a minute.
 """
 
-import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.bus import Bus
-from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition, next_due
+from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition
+from drivers.pace import Fast, Pace, check_pace
 from drivers.sensors.modbus_profile import ModbusProfile, open_modbus
 from drivers.sensors.names import Naming, check_names
 from drivers.slot import Priority
@@ -22,7 +22,6 @@ from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused
 from protocols.modbus_plan import Block, Planner
 from protocols.reading import Reading
 
-LONGEST_INTERVAL = 86_400.0  # seconds
 ABSENT_FOR = 600.0  # seconds until a register that the device does not have is asked for again
 DEVICE_LACKS = (ILLEGAL_ADDRESS, ILLEGAL_VALUE)
 
@@ -36,6 +35,7 @@ class ModbusConfig(Naming, forbid_unknown_fields=True, kw_only=True):
     unit: int | None = None
     interval: Duration | None = None
     timeout: Duration | None = None
+    fast: Fast | None = None
 
 
 class ModbusSource:
@@ -45,6 +45,7 @@ class ModbusSource:
         self.name = config.name
         self.unit = profile.defaults.unit if config.unit is None else config.unit
         self.interval = float(profile.defaults.interval if config.interval is None else config.interval)
+        self.pace = Pace(self.interval, context.station_time)
         self._timeout = profile.defaults.timeout if config.timeout is None else config.timeout
         self._bus = bus
         self._now = context.now
@@ -69,8 +70,7 @@ class ModbusSource:
         while True:
             started = time.monotonic()
             most = await self._poll(emit)
-            due = next_due(started, self.interval, self._condition.failures, most)
-            await asyncio.sleep(max(due - time.monotonic(), 0))
+            await self.pace.beat(started, self._condition.failures, most)
 
     async def read_once(self) -> Sequence[Reading]:
         readings, wrong = await self._sample(Priority.TECHNICIAN)
@@ -171,8 +171,7 @@ def _check(config: ModbusConfig, context: Context) -> Iterator[Problem]:
         yield Problem("bus", "sensor.bus_unknown", {"bus": config.bus, "known": ", ".join(context.buses)})
     if config.unit is not None and not 1 <= config.unit <= 255:
         yield Problem("unit", "value.range", {"value": config.unit, "least": 1, "most": 255})
-    if config.interval is not None and not 0.05 <= config.interval <= LONGEST_INTERVAL:
-        yield Problem("interval", "value.range", {"value": config.interval, "least": "50ms", "most": "1d"})
+    yield from check_pace(config.interval, config.fast)
     if config.timeout is not None and not 0 < config.timeout <= 60:
         yield Problem("timeout", "value.range", {"value": config.timeout, "least": "1ms", "most": "60s"})
     profile, problems = open_modbus(config.profile, context.profiles)

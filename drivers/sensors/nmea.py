@@ -12,8 +12,9 @@ from typing import Any
 
 from drivers import address as addresses
 from drivers.address import Address
-from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
-from drivers.condition import Condition, next_due
+from drivers.api import Context, Emit, Factory, Problem, SeriesSpec, Told
+from drivers.condition import Condition
+from drivers.pace import Fast, Pace, check_pace
 from drivers.pump import pump
 from drivers.sensors.names import Naming, check_names
 from drivers.sensors.nmea_profile import NmeaProfile, open_nmea
@@ -24,6 +25,7 @@ from protocols.framing import Event
 from protocols.nmea import Flaw, NmeaStream, Sentence
 from protocols.nmea_decode import decode
 from protocols.nmea_map import Pick
+from protocols.nmea_time import TIMED, ReceiverTime
 from protocols.quality import NOT_EVALUATED, Flag, Reason, quality
 from protocols.reading import Reading
 
@@ -34,11 +36,13 @@ REOPEN_FIRST, REOPEN_MOST = 0.25, 30.0  # seconds between attempts to open the p
 READ_PATIENCE = 3.0  # seconds that a technician waits: instruments speak once a second or two
 RECORDED = 20  # lines that were no sentence, kept for the next report
 MOST_SHOWN = 64  # bytes of one of them
-BUILD_YEAR = 2025  # no clock is set by this driver; the year only decides which dates are shown as believable
+BUILD_YEAR = 2026  # no date before it is believed, nor more than twenty years after
 
 
 class NmeaConfig(Naming, forbid_unknown_fields=True, kw_only=True):
-    """`[[sensor]] driver = "nmea"`: one instrument on a port of its own. `checksum = false` believes sentences without."""
+    """`[[sensor]] driver = "nmea"`: one instrument on a port of its own. `checksum = false` believes sentences without, but no
+    time that they tell; `time = false` believes none at all.
+    """
 
     name: str
     port: str
@@ -46,6 +50,8 @@ class NmeaConfig(Naming, forbid_unknown_fields=True, kw_only=True):
     interval: Duration | None = None
     stale: Duration | None = None
     checksum: bool = True
+    time: bool = True
+    fast: Fast | None = None
 
 
 class NmeaSource:
@@ -54,6 +60,7 @@ class NmeaSource:
     def __init__(self, config: NmeaConfig, profile: NmeaProfile, address: Address, context: Context) -> None:
         self.name = config.name
         self.interval = float(profile.defaults.interval if config.interval is None else config.interval)
+        self.pace = Pace(self.interval, context.station_time)
         self._stale = float(config.stale or max(STALE_LEAST, 3 * self.interval))
         self._checksum = config.checksum
         self._address, self._base, self._now = address, context.base, context.now
@@ -68,6 +75,7 @@ class NmeaSource:
         self._counters: Counter[str] = Counter()
         self._flaws: deque[str] = deque(maxlen=RECORDED)
         played = address.scheme in ("replay", "sim")
+        self._time = ReceiverTime() if config.time and config.checksum and not played else None
         self._quality = quality(Flag.NOT_EVALUATED, Reason.SIMULATED) if played else NOT_EVALUATED
         self._condition = Condition(config.name, context.report, context.now, {"port": address.label})
 
@@ -96,6 +104,11 @@ class NmeaSource:
         if not readings:
             raise RemoteError(self._condition.reason or "silent", self.name)
         return readings
+
+    def time(self) -> Told | None:
+        """See `drivers.api.Timekeeper`."""
+        said = self._time.newest if self._time is not None else None
+        return None if said is None else Told(said.unix_ms, said.at)
 
     def status(self) -> Mapping[str, Any]:
         return {**self._condition.status(), "counters": dict(self._counters)}
@@ -128,8 +141,11 @@ class NmeaSource:
         if isinstance(event, Flaw):
             self._counters[event.reason] += 1
             self._flaws.append(event.data[:MOST_SHOWN].decode("ascii", "backslashreplace"))
-        elif isinstance(event, Sentence) and event.kind in self._picks:
+        elif isinstance(event, Sentence) and (event.kind in self._picks or self._tells_time(event)):
             self._understand(event)
+
+    def _tells_time(self, sentence: Sentence) -> bool:
+        return self._time is not None and sentence.talker != "P" and sentence.kind in TIMED
 
     def _understand(self, sentence: Sentence) -> None:
         try:
@@ -137,9 +153,16 @@ class NmeaSource:
         except RemoteError as wrong:
             self._counters[wrong.reason] += 1
             return
-        self._counters["ok"] += 1
         at = self._now()
-        for pick in self._picks[sentence.kind]:
+        if self._time is not None and self._tells_time(sentence):
+            self._time.take(sentence.kind, decoded, at)
+        if sentence.kind in self._picks:
+            self._keep(sentence.kind, decoded, at)
+
+    def _keep(self, kind: str, decoded: Mapping[str, Any], at: int) -> None:
+        """The newest of each series that is made of this sentence."""
+        self._counters["ok"] += 1
+        for pick in self._picks[kind]:
             try:
                 for value in pick.values(decoded):
                     self._newest[pick.name] = at, value
@@ -168,7 +191,7 @@ class NmeaSource:
             if readings:
                 emit(readings)
             self._watch(started)
-            await asyncio.sleep(max(next_due(started, self.interval) - time.monotonic(), 0))
+            await self.pace.beat(started)
 
     def _since(self, since: int) -> list[Reading]:
         """What has been heard from then on, as of the newest of it."""
@@ -208,9 +231,7 @@ def _check(config: NmeaConfig, context: Context) -> Iterator[Problem]:
     yield from problems
     if address is not None:
         yield from addresses.missing(address, "port", context.base)
-    least, most = 0.05, 86_400.0
-    if config.interval is not None and not least <= config.interval <= most:
-        yield Problem("interval", "value.range", {"value": config.interval, "least": "50ms", "most": "1d"})
+    yield from check_pace(config.interval, config.fast)
     profile, problems = open_nmea(config.profile, context.profiles)
     yield from problems
     if profile is not None:
