@@ -378,7 +378,7 @@ def test_libcoaps_server(downlink):
                 posting = made(port, **keys | {"method": "post"})
             async with Running(posting):
                 assert await posting.send(b"fourth") == Accepted("2.04")
-                assert await posting.send(b"x", to=f"{base}/nowhere") == Declined("4.04", 600.0)
+                assert await posting.send(b"x", to=f"{base}/") == Declined("4.05", 600.0)
 
     asyncio.run(main())
 
