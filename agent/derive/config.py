@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent.derive.air import DewPoint, DewPointConfig
+from agent.derive.displacement import Displacement, DisplacementConfig
 from agent.derive.level import Level, LevelConfig, Rate, RateConfig, Rating, RatingConfig
 from agent.derive.model import Derived
 from agent.derive.rain import Rain, RainConfig
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Kind] = {
     "rating": Kind(RatingConfig, lambda config, _zone: Rating(config)),
     "wind": Kind(WindConfig, lambda config, _zone: Wind(config)),
     "dew-point": Kind(DewPointConfig, lambda config, _zone: DewPoint(config)),
+    "displacement": Kind(DisplacementConfig, lambda config, _zone: Displacement(config)),
 }
 
 
@@ -95,6 +97,8 @@ def _limits(config: Any) -> Iterator[Problem]:
         yield Problem("day_start", "value.range", {"value": config.day_start, "least": 0, "most": 23})
     if hasattr(config, "segments"):
         yield from _segments(config.segments)
+    if hasattr(config, "check"):
+        yield from config.check()
 
 
 def _segments(segments: Any) -> Iterator[Problem]:
