@@ -1,6 +1,7 @@
 """The ground side of Iridium SBD: DirectIP and the web service, spoken to as the gateways do."""
 
 import asyncio
+import shutil
 import urllib.parse
 import urllib.request
 
@@ -159,5 +160,72 @@ def test_the_web_service_both_ways(tmp_path):
             assert isinstance(await ground.bearer.send(b"down", IMEI), Unknown)
             assert isinstance(await ground.bearer.send(bytes(271), IMEI), Declined)
         await runner.cleanup()
+
+    run(story)
+
+
+def test_libcoap_posts_a_datagram(tmp_path):
+    from agent.headend.coap import CoapServer, CoapServerConfig
+    from tests.support.broker import free_port
+
+    client = shutil.which("coap-client-notls") or shutil.which("coap-client")
+    if client is None:
+        pytest.skip("libcoap's client is not installed (Debian: libcoap3-bin)")
+    port = free_port()
+    ground = CoapServer(CoapServerConfig(name="ip", listen=f"127.0.0.1:{port}"), Context(tmp_path, lambda *_: None))
+
+    async def story():
+        async with Ground(ground) as here:
+            (tmp_path / "frame").write_bytes(b"hello")
+            command = [client, "-m", "post", "-f", str(tmp_path / "frame"), f"coap://127.0.0.1:{port}/up/s1"]
+            done = await asyncio.create_subprocess_exec(*command)
+            assert await done.wait() == 0
+            await until(lambda: here.heard, WITHIN)
+            assert [(one.sender, one.data) for one in here.heard] == [("s1", b"hello")]
+
+    run(story)
+
+
+def test_coap_both_ways_with_the_stations_own_driver(tmp_path):
+    from agent.headend.coap import CoapServer, CoapServerConfig
+    from drivers.bearers.coap import Coap, CoapConfig
+    from tests.support.broker import free_port
+
+    port = free_port()
+    base = f"coap://127.0.0.1:{port}"
+    context = Context(tmp_path, lambda *_: None)
+    ground = CoapServer(CoapServerConfig(name="ip", listen=f"127.0.0.1:{port}"), context)
+    config = CoapConfig(
+        name="ip", to=f"{base}/up/s1", source=f"{base}/down/s1", poll=0.2, ack_timeout=1.0, retries=2, latency=0.1
+    )
+
+    async def story():
+        async with Ground(ground) as here:
+            station = Coap(config, context)
+            heard = []
+
+            async def listen():
+                async for datagram in station.incoming():
+                    heard.extend([datagram.data])
+
+            tasks = [asyncio.create_task(work) for work in (station.run(), listen())]
+            sent = Declined("socket")
+            while isinstance(sent, Declined):
+                sent = await station.send(b"hello")
+                await asyncio.sleep(0.05)
+            assert isinstance(sent, Accepted)
+            await until(lambda: here.heard, WITHIN)
+            assert [(one.sender, one.data) for one in here.heard] == [("s1", b"hello")]
+            for data in (b"first", b"second", b"third"):
+                assert await ground.send(data, "s1") == Accepted()
+            await until(lambda: len(heard) == 3, WITHIN)
+            assert heard == [b"first", b"second", b"third"]
+            assert await ground.send(bytes(513), "s1") == Declined("size", None)
+            for number in range(64):
+                await ground.send(bytes([number]), "s2")
+            assert await ground.send(b"more", "s2") == Declined("full", 60.0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     run(story)
