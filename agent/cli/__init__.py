@@ -27,6 +27,7 @@ VERBS = {
     "display": "serve the page that a screen shows",
     "plan": "check the plans, or show what one does",
     "drill": "play an exercise and watch every step",
+    "profile": "which devices are known, and what they give",
     "headend": "the other end of narrow bearers, beside the platform",
 }
 
