@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from drivers import address as addresses
 from drivers.address import Address
-from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Traits, Unknown
+from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Traits
 from drivers.bearers.common import LineBearer
 from drivers.bearers.lora_law import Law, Model, check_law, models, rates
 from drivers.bearers.lora_pins import ModePins, PinsConfig
@@ -117,6 +117,10 @@ class LoraE22(LineBearer):
             guard=self._guard.hour / 1000,
         )
 
+    def airtime(self, length: int) -> float:
+        """Seconds that a datagram of so many bytes is on the air, for whoever plans with it."""
+        return self._module.airtime(length)
+
     async def send(self, data: bytes, to: str = "") -> Sent:  # noqa: ARG002 - whoever is in reach hears it
         if self._refused:
             return Declined(self._refused, SETTINGS_AGAIN)
@@ -158,9 +162,6 @@ class LoraE22(LineBearer):
         if strength is not None:
             self._strength = round(e22.dbm(strength, older=self._config.older))
         self._inbox.put(Datagram(data, "", self._context.now(), broadcast=True))
-
-    def _lost(self) -> Sent:
-        return Unknown("port")
 
     def _show(self, now: float) -> Mapping[str, Any]:
         return {

@@ -70,7 +70,7 @@ class LoraRak(LineBearer):
         return Traits(
             mtu=self._mtu,
             cost=self._config.cost,
-            latency=self._airtime(self._mtu) + 1.0,
+            latency=self.airtime(self._mtu) + 1.0,
             broadcast=True,
             guard=self._guard.hour / 1000,
         )
@@ -84,7 +84,7 @@ class LoraRak(LineBearer):
 
     def _transmit(self, data: bytes, now: float) -> list[Event]:
         """The last moment before it is on the air: here the law is held."""
-        seconds = self._airtime(len(data))
+        seconds = self.airtime(len(data))
         wait = self._guard.wait(now, seconds * 1000)
         if not self._machine.ready or self._machine.busy:
             self._turn.settle(self._decline("not_ready", NOT_READY))
@@ -96,7 +96,8 @@ class LoraRak(LineBearer):
         self.counters["sent"] += 1
         return list(self._machine.send(data, seconds, now))
 
-    def _airtime(self, length: int) -> float:
+    def airtime(self, length: int) -> float:
+        """Seconds that a datagram of so many bytes is on the air, for whoever plans with it."""
         return airtime(self._config.modulation(), min(length, LONGEST_PACKET)) / 1000
 
     def _decline(self, reason: str, retry_after: float | None) -> Declined:
@@ -151,7 +152,7 @@ class LoraRak(LineBearer):
             "signal": None if self._strength is None else percent(self._strength),
             "dbm": self._strength,
             "airtime_left": round(self._guard.left(now), 1),
-            "ready_in": self._guard.wait(now, self._airtime(self._mtu) * 1000) or 0.0,
+            "ready_in": self._guard.wait(now, self.airtime(self._mtu) * 1000) or 0.0,
             "refused": self._refused,
         }
 
