@@ -376,6 +376,7 @@ def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
     yield "sensor", _series(config, context)
     yield from _computed(config, context)
+    yield from _fast(config, context)
     yield from _local(config, context)
     if config.narrow is not None:
         from agent.bearers.config import check_bearers
@@ -413,6 +414,16 @@ def _computed(config: Config, context: Context) -> Iterator[tuple[str, Iterable[
         from agent.consistency import check_consistency
 
         for table, problem in check_consistency(config.consistency, specs_of(config, context)):
+            yield table, [problem]
+
+
+def _fast(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """Conditions under which sensors are read faster."""
+    sensors = [(one.name, getattr(one.config, "fast", None)) for one in config.sensors]
+    if any(fast for _, fast in sensors):
+        from agent.hasten import check_fast
+
+        for table, problem in check_fast(sensors, specs_of(config, context)):
             yield table, [problem]
 
 

@@ -29,12 +29,18 @@ def check_rules(
         yield "", Problem("rule", "rule.windows", {"count": count, "most": MOST_WINDOWS})
 
 
-def check_rule(config: RuleConfig, specs: Mapping[str, SeriesSpec], plans: Collection[str]) -> Iterator[Problem]:
-    when, problem = _read("when", config.when)
+def check_condition(key: str, written: str, specs: Mapping[str, SeriesSpec]) -> Iterator[Problem]:
+    """A condition by itself, wherever one is written."""
+    condition, problem = _read(key, written)
     if problem is not None:
         yield problem
-    if when is not None:
-        yield from _typed("when", when, specs)
+    if condition is not None:
+        yield from _typed(key, condition, specs)
+
+
+def check_rule(config: RuleConfig, specs: Mapping[str, SeriesSpec], plans: Collection[str]) -> Iterator[Problem]:
+    yield from check_condition("when", config.when, specs)
+    when, _ = _read("when", config.when)
     yield from _clear(config, when, specs)
     if config.plan and config.plan not in plans:
         yield Problem("plan", "rule.plan", {"value": config.plan, "known": ", ".join(sorted(plans))})

@@ -4,24 +4,49 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from agent.config import Config
-from drivers.api import Context, Report, Source
+from drivers.api import Context, Report, Source, StationTime
 from drivers.bus import Bus
 from protocols.errors import RemoteError
 from protocols.qartod import Checker
 from protocols.quality import flag_of, reasons_of
 from protocols.reading import Reading
 
+if TYPE_CHECKING:
+    from agent.clock import Clock
+
 log = logging.getLogger(__name__)
 
 
-def context_of(config: Config, report: Report) -> Context:
+def context_of(config: Config, report: Report, clock: "Clock | None" = None) -> Context:
     """What the station's drivers are given; its buses are made here, and opened when first used."""
     buses = {bus.name: Bus(bus, report) for bus in config.buses}
     lan = config.lan.lan() if config.lan is not None else None
-    return Context(config.base, report, buses, profiles=config.profiles, state=config.state, lan=lan)
+    beats = station_time(clock, ZoneInfo(config.station.timezone)) if clock is not None else unaligned
+    return Context(
+        config.base, report, buses, profiles=config.profiles, state=config.state, lan=lan, station_time=beats
+    )
+
+
+def station_time(clock: "Clock", zone: tzinfo) -> StationTime:
+    """What sampling is aligned to, while the clock is trusted."""
+
+    def now() -> float | None:
+        unix, trusted = clock.wall(clock.boot, clock.now())
+        if not trusted:
+            return None
+        offset = datetime.fromtimestamp(unix / 1000, zone).utcoffset() or timedelta()
+        return unix / 1000 + offset.total_seconds()
+
+    return now
+
+
+def unaligned() -> float | None:
+    return None
 
 
 def sources_of(config: Config, context: Context) -> list[Source]:

@@ -106,7 +106,7 @@ class Station:
 
             self.recorder.judge = Consistency(config.consistency).judge
         report: Report = self.recorder.report
-        context = context_of(config, report)
+        context = context_of(config, report, self.clock)
         self.sources = sources_of(config, context)
         self.actuators: list[Actuator] = [one.factory.create(one.config, context) for one in config.actuators]
         self.health = Health(config.station.id, buffer, self.clock, self.recorder, self.sources, self.actuators)
@@ -169,6 +169,12 @@ class Station:
         for source in self.sources:
             self.recorder.expect(source.series)
             house.keep(f"sensor {source.name}", lambda source=source: source.run(self.recorder.readings))  # type: ignore[misc]  # mypy cannot type a default in a lambda
+        self._hasten(house)
+        receivers = [source for source in self.sources if hasattr(source, "time")]
+        if receivers:
+            from agent.bearers.hints import Hints
+
+            house.keep("time of receivers", lambda: Hints(self.clock).run(receivers))
         if self.alerting is not None:
             house.core("alerting", self.alerting.run)
         if self.trusting is not None:
@@ -179,11 +185,23 @@ class Station:
             house.keep(f"commands {uplink.name}", self.commands[uplink.name].run)
         if self.fleet is not None:
             self.fleet.start(house)
-        house.keep("gaps", Gaps(self.recorder.newest, self.sources, report=self.recorder.report, now=self.clock.now).run)
+        house.keep(
+            "gaps", Gaps(self.recorder.newest, self.sources, report=self.recorder.report, now=self.clock.now).run
+        )
         house.keep("accounts", self.accounting.run)
         house.core("clock", self._keep_time)
         house.core("buffer", self._watch_buffer)
         house.core("watchdog", self.watchdog.run)
+
+    def _hasten(self, house: Supervisor) -> None:
+        """Sensors that are read faster while something is going on."""
+        fast = [getattr(one.config, "fast", None) for one in self.config.sensors]
+        if any(fast):
+            from agent.hasten import Hastening
+
+            hastening = Hastening(zip(fast, self.sources, strict=True), self.clock.now)
+            self.recorder.watch(hastening.take)
+            house.keep("fast sampling", hastening.run)
 
     async def _until_stopped(self) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):

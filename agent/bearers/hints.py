@@ -2,11 +2,13 @@
 that its own source vouches for, and marked as borrowed.
 """
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from drivers.api import Bearer, Source, Told
 
+LOOK = 30.0  # seconds between looks
 PACE_SPAN, PACE_ERROR = 120_000, 2_000  # ms: two looks so far apart, and how far they may disagree
 
 
@@ -32,6 +34,11 @@ class Hints:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._offers: dict[str, Offer] = {}
+
+    async def run(self, devices: Sequence[Bearer | Source]) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            self.look(devices)
 
     def look(self, devices: Iterable[Bearer | Source]) -> None:
         """Ask those that tell the time; a clock that is trusted asks nobody."""
