@@ -57,6 +57,7 @@ class _Choice:
         self.free = {way.name: way for way in self.ways if not way.busy and way.ready <= now}
         self.later = [way.ready for way in self.ways if not way.busy]
         self.orders: dict[str, Order] = {}
+        self.afforded: dict[tuple[str, Load, int], bool] = {}  # messages are much of a size: asked once
         self.dumb = False  # there is a digest, and no bearer to carry it
         self.wide = [way for way in ways if way.wide and self._cheap(way)]
         self.wide_up = any(way.open and way.proof.state is State.UP for way in self.wide)
@@ -96,7 +97,12 @@ class _Choice:
                 self._alarm(free, waiting)
 
     def _able(self, way: Way, message: Message) -> bool:
-        return way.name not in message.barred and way.affords(message.load, message.size, self.day, self.now)
+        if way.name in message.barred:
+            return False
+        key = way.name, message.load, message.size
+        if key not in self.afforded:
+            self.afforded[key] = way.affords(message.load, message.size, self.day, self.now)
+        return self.afforded[key]
 
     def _alarm(self, way: Way, waiting: list[Message]) -> None:
         """What has not gone by this bearer first, then the top level, then the oldest."""
@@ -204,6 +210,8 @@ class _Choice:
 
     def _prove(self, way: Way) -> None:
         """Where nothing else would; with a digest where no bearer works and this one costs nothing."""
+        if not way.traits.duplex:
+            return
         load = Load.DIGEST if self.dumb and not way.wide and not way.traits.cost else Load.PROOF
         if self._proof_at(way) <= self.now and self._affords(way, load) and self._share(way, 1.0):
             self._order(way, load)

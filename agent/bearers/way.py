@@ -97,10 +97,10 @@ class Way:
         )
 
     def end(self, outcome: Sent, now: float, *, wanted: bool = True) -> "Way":
-        """`wanted`: an answer to this datagram will come if it arrived."""
+        """`wanted`: an answer to this datagram will come if it arrived. Where nothing can come back, nothing is missed."""
         way = replace(self, busy=False, begun=None)
         if not isinstance(outcome, Declined):
-            proof = self.proof.sent(now, self.answer) if wanted else self.proof
+            proof = self.proof.sent(now, self.answer) if wanted and self.traits.duplex else self.proof
             return replace(way, proof=proof, refused=None)
         ledger = self.ledger.give_back(*self.begun, now) if self.begun else self.ledger
         refused = now if self.refused is None else self.refused

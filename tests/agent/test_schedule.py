@@ -196,6 +196,15 @@ def test_an_idle_bearer_is_proven():
     assert carriers([replace(sbd(), proof=Proof())]) == {"sbd"}, "and at once when nothing is known of it"
 
 
+def test_a_bearer_without_a_way_back_is_neither_proven_nor_missed():
+    way = Way("blind", Traits(100, min_interval=10.0, duplex=False))
+    assert carriers([way]) == set()
+    for nth in range(5):
+        way = way.begin(Load.ALARM, 40, NOON, nth * 10.0).end(Accepted(), nth * 10.0 + 1).tick(nth * 100.0)
+    assert way.proof.state is State.NEW
+    assert carriers([way], alarm()) == {"blind"}
+
+
 def test_airtime_is_a_hard_guard_also_for_alarms():
     limits = Limits(airtime=10.0)
     way = up(Way("lora", Traits(50, guard=10.0), Ledger(limits), air=1.0))
