@@ -10,24 +10,22 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from drivers.address import Address
-from drivers.api import Accepted, Context, Datagram, Declined, Factory, Sent, Told, Traits, Unknown
+from drivers.api import Accepted, Context, Declined, Factory, Sent, Told, Traits, Unknown
 from drivers.bearers.common import REOPEN_MOST, LineBearer
+from drivers.bearers.mailbox import Mailbox
 from drivers.bearers.modem_profile import ModemProfile, open_modem
-from drivers.bearers.people import Quota, Text, Texts
+from drivers.bearers.people import Text
 from drivers.bearers.sms_config import SmsConfig, check, line_address, read_pin
-from protocols import modem_events, sms_letters
+from protocols import modem_events
 from protocols.cellular import Registration
 from protocols.errors import LocalError
 from protocols.framing import Event
 from protocols.modem import Modem
 from protocols.modem_ladder import Rung
-from protocols.sms_content import MOST_OCTETS
-from protocols.sms_numbers import Numbers, is_number
 
 HOOK_TIMEOUT = 60.0  # seconds for a hub to switch a port off and on
 NOT_BEFORE = 1_767_225_600  # 2026-01-01: before this was written no clock is right
 CLOCK_ERROR = 2000  # ms: a modem tells whole seconds, and when it heard them only it knows
-TEXT_MOST = 600  # characters of one text for people, about nine parts of Chinese: what they cost stays foreseeable
 
 
 class Sms(LineBearer):
@@ -42,7 +40,7 @@ class Sms(LineBearer):
         machine = Modem(
             profile.dialect(),
             pin=pin,
-            heard_from=lambda number: self._known(number) is not None,
+            heard_from=lambda number: self._mail.known(number) is not None,
             report=config.reports,
             validity=float(config.validity),
             reference=reference,
@@ -51,76 +49,52 @@ class Sms(LineBearer):
         )
         super().__init__(config.name, address, machine, context)
         self._config, self._now = config, context.now
-        self._platforms = Numbers([config.to, *config.allow], config.country)
-        self._people = Numbers((), config.country)
-        self._texts, self._quota = Texts(self.counters), Quota(config.daily_messages)
+        self._mail = Mailbox(config, self.counters, self._inbox, context.now)
         self._token = 0
         self._next = 0.0  # loop time of the next send
         self._told: Told | None = None
         self._hook: asyncio.Task[None] | None = None
-        most = MOST_OCTETS if config.format == "data" else sms_letters.MOST
-        self._traits = Traits(
-            mtu=min(config.mtu, most),
-            min_interval=float(config.interval),
-            cost=config.cost,
-            latency=float(config.latency),
-        )
 
     @property
     def traits(self) -> Traits:
-        return self._traits
+        return self._mail.traits
 
     async def send(self, data: bytes, to: str = "") -> Sent:
-        if not 1 <= len(data) <= self._traits.mtu:
-            self.counters["size"] += 1
-            return Declined("size", None)
-        return await self._submit(
-            to or self._config.to, data if self._config.format == "data" else sms_letters.wrap(data)
-        )
+        return await self._submit(to or self._config.to, self._mail.letter(data))
 
     async def send_text(self, number: str, text: str) -> Sent:
         """For a person to read; in as many parts as it needs."""
-        if not text or len(text) > TEXT_MOST:
-            self.counters["size"] += 1
-            return Declined("size", None)
-        return await self._submit(number, text)
+        return await self._submit(number, self._mail.text(text))
 
     def texts(self) -> AsyncIterator[Text]:
         """What people wrote whose numbers are known (`hear`), and what platforms wrote that was no datagram."""
-        return self._texts
+        return self._mail.texts
 
     def hear(self, numbers: Iterable[str]) -> None:
         """These people may write, too; datagrams are not taken from them."""
-        self._people.add(numbers)
+        self._mail.hear(numbers)
 
     def time(self) -> Told | None:
         return self._told
 
-    async def _submit(self, number: str, body: str | bytes) -> Sent:
+    async def _submit(self, number: str, body: str | bytes | Declined) -> Sent:
         now = asyncio.get_running_loop().time()
-        if not is_number(number):
-            return self._declined("no_number", None)
-        if wait := self._quota.wait(now):
-            return self._declined("quota", wait)
+        if isinstance(body, Declined):
+            return body
+        if refused := self._mail.refusal(number, now):
+            return refused
 
         def begin(now: float) -> list[Event]:
             self._token += 1
             return self._machine.send(self._token, number, body, now)
 
-        self._next = now + self._traits.min_interval
+        self._next = now + self.traits.min_interval
         return await self.ask(begin)
-
-    def _declined(self, reason: str, wait: float | None) -> Declined:
-        self.counters[reason] += 1
-        return Declined(reason, wait)
-
-    def _known(self, number: str) -> str | None:
-        return self._platforms.find(number) or self._people.find(number)
 
     def _take(self, event: Event) -> None:
         match event:
             case modem_events.Arrived(sender, body):
-                self._arrived(sender, body)
+                self._mail.arrived(sender, body)
             case modem_events.Reported(outcome=outcome):
                 self.counters[outcome] += 1
             case modem_events.Told(unix):
@@ -143,26 +117,14 @@ class Sms(LineBearer):
         match event:
             case modem_events.Submitted(_, references):
                 self.counters["sent"] += len(references)
-                self._quota.spend(now, len(references))
+                self._mail.quota.spend(now, len(references))
                 self._turn.settle(Accepted(",".join(map(str, references))))
             case modem_events.Refused(_, reason, wait):
-                self._turn.settle(self._declined(reason, wait))
+                self._turn.settle(self._mail.declined(reason, wait))
             case modem_events.Doubtful(_, reason):
                 self.counters[reason] += 1
-                self._quota.spend(now)
+                self._mail.quota.spend(now)
                 self._turn.settle(Unknown(reason))
-
-    def _arrived(self, sender: str, body: str | bytes) -> None:
-        data = body if isinstance(body, bytes) else sms_letters.unwrap(body)
-        platform = self._platforms.find(sender)
-        if data is not None and platform is not None:
-            self.counters["received"] += 1
-            self._inbox.put(Datagram(data, platform, self._now()))
-        elif isinstance(body, str) and (known := self._known(sender)) is not None:
-            self.counters["texts"] += 1
-            self._texts.put(Text(known, body, self._now()))
-        else:
-            self.counters["unexpected"] += 1
 
     def _enter(self, phase: str, reason: str) -> None:
         if phase == "ready":
@@ -206,8 +168,8 @@ class Sms(LineBearer):
             "dbm": seen.dbm,
             "phase": self._machine.phase.name,
             "registration": (found.value if (found := best or worst) else None),
-            "ready_in": round(max(self._next - now, self._quota.wait(now), 0.0), 1),
-            "daily_left": self._quota.left(now),
+            "ready_in": round(max(self._next - now, self._mail.quota.wait(now), 0.0), 1),
+            "daily_left": self._mail.quota.left(now),
             "dropped": self._machine.dropped,
         }
 

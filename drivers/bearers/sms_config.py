@@ -19,28 +19,33 @@ SCHEMES = ("serial", "tcp", "sim")
 DAILY_MOST = 10_000  # messages: one every nine seconds, all day
 
 
-class SmsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`[[bearer]] driver = "sms"`. `to` is the headend's number; `allow` who is heard besides; `country` goes before
-    numbers without one. `format = "text"` for networks that drop 8-bit messages. `reports` asks the network what became of
-    each message. `power_cycle` is a command that takes the modem's supply away and gives it back.
+class MessagesConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What all bearers of SMS have in common. `to` is the headend's number; `allow` who is heard besides; `country` goes
+    before numbers without one. `format = "text"` for networks that drop 8-bit messages. `reports` asks the network what
+    became of each message; `validity` is how long it keeps trying.
     """
 
     name: str
-    port: str
     to: str = ""
     allow: list[str] = msgspec.field(default_factory=list)
-    profile: str = "generic"
     format: Literal["data", "text"] = "data"
     country: str = "86"
-    pin_file: str = ""
     reports: bool = False
     validity: Duration = Duration(DAY)
     interval: Duration = Duration(5.0)
     latency: Duration = Duration(10.0)
     daily_messages: int = 200
-    power_cycle: list[str] = msgspec.field(default_factory=list)
     mtu: int = MOST_OCTETS
     cost: float = 0.0
+
+
+class SmsConfig(MessagesConfig, forbid_unknown_fields=True, kw_only=True):
+    """`[[bearer]] driver = "sms"`. `power_cycle` is a command that takes the modem's supply away and gives it back."""
+
+    port: str
+    profile: str = "generic"
+    pin_file: str = ""
+    power_cycle: list[str] = msgspec.field(default_factory=list)
 
 
 def check(config: SmsConfig, context: Context) -> Iterator[Problem]:
@@ -51,6 +56,11 @@ def check(config: SmsConfig, context: Context) -> Iterator[Problem]:
     if address is not None:
         yield from addresses.missing(address, "port", context.base)
     yield from read_pin(config, context)[1]
+    yield from check_messages(config)
+
+
+def check_messages(config: MessagesConfig) -> Iterator[Problem]:
+    """What is wrong with the part that all have in common."""
     for key, numbers in (("to", [config.to] if config.to else []), ("allow", config.allow)):
         for number in numbers:
             if not is_number(number):
