@@ -121,7 +121,7 @@ class _Choice:
         tried = message.tries.get(way.name)
         if tried is None:
             return True
-        at = tried.at + again(way, message, tried.count, self.now, self.policy)
+        at = tried.at + again(way, message, tried, self.now, self.policy)
         self.later.append(at)
         return at <= self.now
 

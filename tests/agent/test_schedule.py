@@ -97,6 +97,16 @@ def test_repeats_are_each_slot_where_that_is_free_and_ever_slower_where_it_costs
     assert due == {"beidou": 60, "sbd": 120}
 
 
+def test_after_the_deadline_a_bearer_that_never_answers_is_bothered_less():
+    tries = {"beidou": Tried(4, 2000.0)}
+    dumb = replace(beidou(), proof=replace(DOWN, last=1500.0))
+    again = Order("beidou", Load.ALARM, "a", again=True)
+    assert again not in orders([dumb], alarm(tries=tries), now=2100.0)
+    assert again in orders([dumb], alarm(tries=tries), now=2480.0)
+    heard = replace(dumb, proof=replace(dumb.proof, last=2050.0, answers=1))
+    assert again in orders([heard], alarm(tries=tries), now=2100.0), "it answers again: at once"
+
+
 def test_what_never_began_goes_before_a_repeat_and_the_top_before_others():
     old = alarm(key="old", since=900.0, tries={"beidou": Tried(1, 900.0)})
     (order,) = orders([up(beidou())], old, alarm(key="new"), alarm(key="top", top=True))
