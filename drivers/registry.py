@@ -14,6 +14,10 @@ GROUP = "fengsui.drivers"
 SOURCES: Mapping[str, str] = {
     "modbus": "drivers.sensors.modbus:FACTORY",
     "nmea": "drivers.sensors.nmea:FACTORY",
+    "line": "drivers.sensors.line:FACTORY",
+    "vaisala": "drivers.sensors.vaisala:FACTORY",
+    "dlt645": "drivers.sensors.dlt645:FACTORY",
+    "sdi12": "drivers.sensors.sdi12:FACTORY",
     "coap-lan": "drivers.sensors.coap_lan:FACTORY",
     "mqtt-lan": "drivers.sensors.mqtt_lan:FACTORY",
 }

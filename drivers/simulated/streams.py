@@ -39,6 +39,9 @@ DEVICES: Mapping[str, str] = {
     "modem": "drivers.simulated.modem:alone",
     "modem-2": "drivers.simulated.modem:other",
     "tiantong": "drivers.simulated.modem:tiantong",
+    "sdi12": "drivers.simulated.sdi12:alone",
+    "vaisala": "drivers.simulated.vaisala:alone",
+    "dlt645": "drivers.simulated.dlt645:alone",
     "lora": "drivers.simulated.lora:alone",
     "lora-rak": "drivers.simulated.lora:alone_rak",
 }

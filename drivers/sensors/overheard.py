@@ -1,0 +1,135 @@
+"""A sensor that speaks by itself, on a port of its own: the newest value of each series, once a beat.
+
+What it says between two beats is overtaken by what it says last.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drivers.address import Address
+from drivers.api import Context, Emit
+from drivers.sensors.port_source import Language, PortConfig, PortSource, Wanted
+from drivers.stream import open_stream
+from protocols.errors import RemoteError
+from protocols.line_frame import Flaw
+from protocols.reading import Reading
+
+BURST = 0.2  # seconds in which an instrument says all it has to say, once it has begun
+STALE_LEAST = 10.0  # seconds of silence that are a fault, or three beats where those are longer
+REOPEN_FIRST, REOPEN_MOST = 0.25, 30.0  # seconds between attempts to open the port, doubling
+READ_PATIENCE = 3.0  # seconds that a technician waits for an instrument that speaks once a second or two
+
+
+class OverheardSource(PortSource):
+    """See `drivers.api.Source`."""
+
+    def __init__(
+        self,
+        config: PortConfig,
+        language: Language,
+        wanted: Mapping[str, Wanted],
+        address: Address,
+        context: Context,
+        interval: float,
+    ) -> None:
+        super().__init__(config, language, wanted, address, context, interval)
+        self._stale = float(config.stale or max(STALE_LEAST, 3 * interval))
+        self._newest: dict[str, tuple[int, float]] = {}  # series of the profile -> boot ms, value
+        self._heard = asyncio.Event()
+        self._heard_at = 0.0
+        self._listening = False
+
+    async def run(self, emit: Emit) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._beat(emit))
+
+    async def read_once(self) -> Sequence[Reading]:
+        """What comes in the time that a technician waits; ends early when all is there."""
+        since = self._now()
+        listening = None if self._listening else asyncio.create_task(self._listen())
+        try:
+            async with asyncio.timeout(READ_PATIENCE):
+                while len(self._since(since)) < len(self._wanted):
+                    await self._next()
+        except TimeoutError:
+            pass  # what has come is what there is
+        finally:
+            if listening is not None:
+                listening.cancel()
+        readings = self._since(since)
+        if not readings:
+            raise RemoteError(self._condition.reason or "silent", self.name)
+        return readings
+
+    async def _listen(self) -> None:
+        """Keep the stream open; a port that vanishes is tried again, ever less often."""
+        self._listening, wait = True, REOPEN_FIRST
+        try:
+            while True:
+                try:
+                    await self._attend()
+                except OSError as gone:
+                    self._count("port", gone.strerror or str(gone))
+                    self._condition.failed("port", self._frames, at_once=True)
+                wait = REOPEN_FIRST if self._condition.state == "up" else min(2 * wait, REOPEN_MOST)
+                await asyncio.sleep(wait)
+        finally:
+            self._listening = False
+
+    async def _attend(self) -> None:
+        stream = await open_stream(self._address, self._base)
+        splitter = self._language.splitter()
+        try:
+            while True:
+                for frame in splitter.feed(await stream.read()):
+                    self._take(frame)
+        finally:
+            stream.close()
+
+    def _take(self, frame: Any) -> None:
+        if isinstance(frame, Flaw):
+            self._flawed(frame)
+            return
+        try:
+            values, lacking = self._language.read(frame, None)
+        except RemoteError as wrong:
+            self._count(wrong.reason, wrong.detail)
+            return
+        at = self._now()
+        self._counters.update(["ok", *lacking])
+        self._newest.update({name: (at, value) for name, value in values.items() if name in self._wanted})
+        self._heard_at = time.monotonic()
+        self._heard.set()
+        self._condition.succeeded()
+
+    async def _beat(self, emit: Emit) -> None:
+        """The first values at once, then at whole multiples of the interval."""
+        since, self._heard_at = self._now(), time.monotonic()
+        try:
+            async with asyncio.timeout(self._stale):
+                await self._next()
+            await asyncio.sleep(BURST)
+        except TimeoutError:
+            pass  # `_watch` says so
+        while True:
+            started = time.monotonic()
+            readings, since = self._since(since), self._now() + 1
+            if readings:
+                emit(readings)
+            self._watch(started)
+            await self.pace.beat(started)
+
+    async def _next(self) -> None:
+        self._heard.clear()
+        await self._heard.wait()
+
+    def _since(self, since: int) -> list[Reading]:
+        fresh = {name: value for name, (at, value) in self._newest.items() if at >= since}
+        return self._readings(fresh, max((self._newest[name][0] for name in fresh), default=since))
+
+    def _watch(self, now: float) -> None:
+        if now - self._heard_at >= self._stale and self._condition.state != "down":
+            self._condition.failed("garbage" if self._flaws else "silent", self._frames, at_once=True)

@@ -1,0 +1,230 @@
+"""Frames of serial instruments as data: where one begins and ends, and the checksum that must hold. Pure.
+
+Text ends with a terminator; binary frames have a start and a length, fixed or in a field of their own. What is no frame is
+a `Flaw`; after a bad checksum the search goes on one byte behind the false start.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from protocols.checksums import crc16, lrc, sum8, xor8
+from protocols.errors import LocalError
+
+LONGEST = 4096  # bytes that any frame may have
+
+
+class Flaw(NamedTuple):
+    """Bytes that are no frame: `checksum`, `too-long`, `length` or `garbage`."""
+
+    reason: str
+    data: bytes
+
+
+def crc8(data: bytes) -> int:
+    """Polynomial 0x07, start 0 (SMBus 3.0 §6.4.1.3)."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
+    return crc
+
+
+def crc8_maxim(data: bytes) -> int:
+    """Polynomial 0x31 reflected, start 0 (Maxim application note 27)."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
+    return crc
+
+
+def ccitt(data: bytes, start: int) -> int:
+    """Polynomial 0x1021, most significant bit first (ITU-T V.41)."""
+    crc = start
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+    return crc
+
+
+KINDS: Mapping[str, tuple[Callable[[bytes], int], int]] = {
+    "sum8": (sum8, 1),
+    "sum16": (lambda data: sum(data) & 0xFFFF, 2),
+    "xor8": (xor8, 1),
+    "lrc": (lrc, 1),
+    "crc8": (crc8, 1),
+    "crc8-maxim": (crc8_maxim, 1),
+    "crc16-modbus": (crc16, 2),
+    "crc16-arc": (lambda data: crc16(data, 0), 2),
+    "crc16-ccitt": (lambda data: ccitt(data, 0xFFFF), 2),
+    "crc16-xmodem": (lambda data: ccitt(data, 0), 2),
+}
+"""Name -> function and its bytes."""
+
+FORMS = ("big", "little", "hex", "sdi12")
+"""How it stands in the frame: bytes, most or least significant first; hexadecimal digits; three characters as SDI-12 has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """Covered is what lies between the first `skip` bytes and the checksum, less the `gap` bytes in front of it; `tail`
+    bytes follow the checksum.
+    """
+
+    kind: str
+    form: str = "big"
+    skip: int = 0
+    gap: int = 0
+    tail: int = 0
+    _how: tuple[Callable[[bytes], int], int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.form not in FORMS or min(self.skip, self.gap, self.tail) < 0:
+            raise LocalError("checksum", f"{self.kind}, {self.form}")
+        object.__setattr__(self, "_how", KINDS[self.kind])
+
+    @property
+    def width(self) -> int:
+        return self._how[1] * 2 if self.form == "hex" else 3 if self.form == "sdi12" else self._how[1]
+
+    @property
+    def behind(self) -> int:
+        """Bytes at the end of a frame that are none of its data."""
+        return self.gap + self.width + self.tail
+
+    def of(self, covered: bytes) -> bytes:
+        value = self._how[0](covered)
+        if self.form == "hex":
+            return b"%0*X" % (self.width, value)
+        if self.form == "sdi12":
+            return bytes((0x40 | value >> 12, 0x40 | value >> 6 & 0x3F, 0x40 | value & 0x3F))
+        order: Literal["big", "little"] = "big" if self.form == "big" else "little"
+        return value.to_bytes(self.width, order)
+
+    def holds(self, frame: bytes) -> bool:
+        end = len(frame) - self.tail
+        if end - self.width - self.gap < self.skip:
+            return False
+        given = frame[end - self.width : end]
+        expected = self.of(frame[self.skip : end - self.width - self.gap])
+        return given == expected or (self.form == "hex" and given.upper() == expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A field that says how long a frame is: the number at byte `at`, of `size` bytes, plus `add`, is the whole of it."""
+
+    at: int
+    size: int = 1
+    order: Literal["big", "little"] = "big"
+    add: int = 0
+
+    def of(self, begun: bytes) -> int:
+        """0 while that cannot be told."""
+        if len(begun) < self.at + self.size:
+            return 0
+        return int.from_bytes(begun[self.at : self.at + self.size], self.order) + self.add
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """`end` for text; `start` and `length` (a number or a field) for binary frames; text may have a `start`, too."""
+
+    start: bytes = b""
+    end: bytes = b""
+    length: int | Length = 0
+    longest: int = 256
+    checksum: Checksum | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.end) == bool(self.length) or not 1 <= self.longest <= LONGEST:
+            raise LocalError("framing", "needs an end or a length, and only one of them")
+        if self.length and not self.start:
+            raise LocalError("framing", "a frame of a given length needs a start")
+        if isinstance(self.length, int) and self.length > self.longest:
+            raise LocalError("framing", f"length {self.length} is more than longest {self.longest}")
+
+    def data(self, frame: bytes) -> bytes:
+        """A frame without its start and without its checksum: what fields are counted in."""
+        behind = self.checksum.behind if self.checksum else 0
+        return frame[len(self.start) : len(frame) - behind]
+
+
+class Frames:
+    """Bytes in, whole frames out, each with its start and without its end."""
+
+    def __init__(self, framing: Framing) -> None:
+        self._framing = framing
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Sequence[bytes | Flaw]:
+        self._rest += data
+        return self._lines() if self._framing.end else self._binary()
+
+    def _lines(self) -> list[bytes | Flaw]:
+        *lines, self._rest = self._rest.split(self._framing.end)
+        found = [self._line(line) for line in lines if line.strip(b"\r\n\0")]
+        if len(self._rest) > self._framing.longest:
+            found.append(Flaw("too-long", self._rest[: self._framing.longest]))
+            self._rest = self._rest[-len(self._framing.end) :]
+        return found
+
+    def _line(self, line: bytes) -> bytes | Flaw:
+        if self._framing.start:
+            at = line.rfind(self._framing.start)
+            if at < 0:
+                return Flaw("garbage", line)
+            line = line[at:]
+        else:
+            line = line.lstrip(b"\r\n\0")
+        if len(line) > self._framing.longest:
+            return Flaw("too-long", line[: self._framing.longest])
+        return self._checked(line)
+
+    def _checked(self, frame: bytes) -> bytes | Flaw:
+        checksum = self._framing.checksum
+        return frame if checksum is None or checksum.holds(frame) else Flaw("checksum", frame)
+
+    def _binary(self) -> list[bytes | Flaw]:
+        found: list[bytes | Flaw] = []
+        while self._seek(found):
+            size = self._size()
+            if size == 0 or 0 < size <= self._framing.longest and len(self._rest) < size:  # noqa: RUF021 - reads as it is said
+                break
+            if not len(self._framing.start) < size <= self._framing.longest:
+                found.append(Flaw("length", self._rest[:16]))
+                self._rest = self._rest[1:]
+                continue
+            frame = self._checked(self._rest[:size])
+            found.append(frame)
+            self._rest = self._rest[1 if isinstance(frame, Flaw) else size :]
+        return found
+
+    def _size(self) -> int:
+        length = self._framing.length
+        return length if isinstance(length, int) else length.of(self._rest)
+
+    def _seek(self, found: list[bytes | Flaw]) -> bool:
+        """To the next start; what lies before it is garbage. False where there is none yet."""
+        start = self._framing.start
+        at = self._rest.find(start)
+        if at < 0:
+            kept = next((n for n in range(len(start) - 1, 0, -1) if self._rest.endswith(start[:n])), 0)
+            at = len(self._rest) - kept
+        if at:
+            found.append(Flaw("garbage", self._rest[: min(at, 64)]))
+            self._rest = self._rest[at:]
+        return self._rest.startswith(start)
+
+
+def seal(framing: Framing, body: bytes) -> bytes:
+    """A frame as the instrument sends it: for simulators. `body` has its start, and its length where it has one."""
+    checksum = framing.checksum
+    if checksum is None:
+        return body + framing.end
+    covered = body[checksum.skip : len(body) - checksum.gap]
+    return body + checksum.of(covered) + framing.end
