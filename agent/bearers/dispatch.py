@@ -88,6 +88,7 @@ class Dispatch:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._look_at = 0.0
+        self._epoch = pact.session.epoch
 
     def wake(self, *, stock: bool = False) -> None:
         """Something happened: look at the stock again, or only choose."""
@@ -109,6 +110,9 @@ class Dispatch:
     async def _turn(self) -> None:
         now = self._now()
         self._wake.clear()
+        if self._epoch != self.pact.session.epoch:  # nobody can read any more what was sealed before
+            self._epoch = self.pact.session.epoch
+            self.parcels = Parcels()
         if now >= self._look_at:
             await self._look(now)
         self._pass_time(now)

@@ -269,7 +269,7 @@ class Fleet:
         """Fewer than two ways out that were seen to work are an alarm of their own."""
         ways = [line.way for line in self.lines.values()]
         ways += [dispatch.wide.way for dispatch in self.dispatches.values()]
-        groups = {way.group for way in ways if way.proof.proven(now, way.period)}
+        groups = {way.group for way in ways if way.open and way.proof.proven(now, way.period)}
         self._watch, changed = self._watch.see(len(groups), now)
         if changed:
             kind = "bearers.few" if self._watch.few else "bearers.enough"

@@ -52,15 +52,17 @@ class Stock:
     def __init__(self, buffer: Store, route: str) -> None:
         self.held: Mapping[Key, Held] = {}
         self._buffer, self._route = buffer, route
+        self._gone: set[Key] = set()  # settled while a look was under way, which may have seen them still
 
     async def look(self, now: float) -> None:
         """What is new is held from now on; what was settled, by whomever, is not held any more."""
+        self._gone.clear()
         found: dict[Key, Held] = {}
         for lane in MOST:
             for block in await self._read(lane):
                 key = Key(lane, block.log, block.first)
                 found[key] = self.held.get(key) or Held(key, block.body, now)
-        self.held = found
+        self.held = {key: held for key, held in found.items() if key not in self._gone}
 
     def waiting(self, lane: Lane) -> int:
         """Numbers, held here or not."""
@@ -69,6 +71,7 @@ class Stock:
     def settle(self, key: Key, last: int) -> None:
         """The platform has these, from `key` on."""
         self._buffer.settle(self._route, key.log, key.lane, key.number, last)
+        self._gone.add(key)
         self.held = {other: held for other, held in self.held.items() if other != key}
 
     async def _read(self, lane: Lane) -> list[Block]:

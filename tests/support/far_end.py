@@ -56,7 +56,10 @@ class FarEnd:
     def attach(self, base, name: str, **words: Any) -> Sim:
         """An end of a simulated bearer, in the same air as the station's of that name."""
         own = {key: value for key, value in words.items() if key in SimConfig.__struct_fields__}
-        config = SimConfig(**own | {"name": f"far-{name}", "air": f"air-{name}", "address": "headend", "to": self.station})
+        config = SimConfig(
+            **own
+            | {"name": f"far-{name}", "air": f"air-{name}", "address": "headend", "to": self.station, "duplex": True}
+        )
         end = Sim(config, Context(base, lambda *_: None))
         self.ends[name] = end
         self._tasks += [asyncio.create_task(end.run()), asyncio.create_task(self._listen(name, end))]
@@ -122,7 +125,10 @@ class FarEnd:
         if self.broadcast:
             counter = got.opened.counter if got.opened else session.windows[0].highest
             own = header.address(self.station, up=False)
-            rows = [Addressed(b"xyz", said, b"1234"), Addressed(own, said, receipt.mac(session.keys.ack, counter, said))]
+            rows = [
+                Addressed(b"xyz", said, b"1234"),
+                Addressed(own, said, receipt.mac(session.keys.ack, counter, said)),
+            ]
             return Frame(Kind.ACKS, 1, receipt.encode_many(rows))
         message = session.seal(Kind.CONTROL, control.encode([said]))
         return Frame(message.kind, message.id, message.data, address=self._address(name))

@@ -1,8 +1,8 @@
 """A station's narrow side in virtual time: configuration, buffer, bearers and the far end, without sensors or MQTT.
 
-    async with village(tmp_path, {"beidou": {"interval": 60.0, "loss": 0.045}}) as site:
-        site.alarm(level="red")
-        await site.passes(120)
+async with village(tmp_path, {"beidou": {"interval": 60.0, "loss": 0.045}}) as site:
+    site.alarm(level="red")
+    await site.passes(120)
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Village:
     def __init__(self, folder, bearers, series=SERIES, narrow="", **changes: Any) -> None:
         self.folder, self.series = folder, dict(series)
         self.link = Link()
-        self.private = X25519PrivateKey.generate().private_bytes_raw()
+        self.private = changes.get("private") or X25519PrivateKey.generate().private_bytes_raw()
         self.warned: list[tuple[str, bytes]] = []
         self.trusted: list[tuple[str, str, bytes]] = []
         self.obeyed: list[Any] = []

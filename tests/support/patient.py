@@ -1,7 +1,7 @@
 """Virtual time beside real threads: the clock jumps to the next timer only when no thread owes the loop an answer.
 
-    run(story())                  # as asyncio.run
-    Held(buffer)                  # a buffer whose reads and flushes the clock waits for
+run(story())                  # as asyncio.run
+Held(buffer)                  # a buffer whose reads and flushes the clock waits for
 """
 
 import asyncio
@@ -20,13 +20,15 @@ class _Jumping(selectors.DefaultSelector):
     owed: set[object]
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0 if timeout is not None and not self.owed else min(timeout or REAL, REAL))
-        while not ready and self.owed:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        while self.owed and not ready:
             ready = super().select(REAL)
         if not ready and timeout is None:
             return super().select(None)
-        if not ready and timeout:
-            self.skipped += timeout
+        if not ready:
+            self.skipped += timeout or 0.0
         return ready
 
 
