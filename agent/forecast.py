@@ -72,7 +72,8 @@ class Spell:
 
 
 def _sensors(config: Config) -> Iterator[Sensor]:
-    context = Context(config.base, lambda _kind, _fields: None, {bus.name: bus for bus in config.buses})
+    lan = config.lan.lan() if config.lan is not None else None
+    context = Context(config.base, lambda _kind, _fields: None, {bus.name: bus for bus in config.buses}, lan=lan)
     for made in config.sensors:
         try:
             source = made.factory.create(made.config, context)

@@ -80,5 +80,5 @@ def _read(path: Path) -> dict[str, list[int]]:
     """OSError where there is a file that says nothing: to begin at zero would be to take old numbers for new ones."""
     try:
         return msgspec.json.decode(path.read_bytes()[:MOST_BYTES], type=dict[str, list[int]])
-    except msgspec.MsgspecError as wrong:
+    except (msgspec.MsgspecError, ValueError) as wrong:
         raise OSError(f"{path.name} is damaged: {wrong}") from None

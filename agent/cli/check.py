@@ -56,6 +56,8 @@ def in_force(config: "Config") -> dict[str, Any]:
     }
     if config.warnings:
         facts["warnings"] = _plain(config.warnings)
+    if config.lan:
+        facts["lan"] = _plain(config.lan)
     facts["route"] = [_plain(route) for route in config.routes]
     facts["bus"] = [_plain(bus) for bus in config.buses]
     facts["derived"] = [{"kind": one.kind} | _plain(one.config) for one in config.derived]

@@ -23,7 +23,7 @@ from drivers.oscore_files import Marks, check_keys, read_keys
 from drivers.values import Duration
 from protocols import coap_message as coap
 from protocols.coap_message import Message
-from protocols.errors import RemoteError
+from protocols.errors import LocalError, RemoteError
 
 METHODS = {"post": coap.POST, "put": 3}
 SEEN = 8  # datagrams from the other side whose repeats are known
@@ -69,7 +69,7 @@ class Coap:
         self._config, self._context = config, context
         self._inbox = Inbox(self.counters)
         self._turn = Turn()
-        self._shield = _shield(config, context)
+        self._shield: Shield | None = None
         self._client: Client | None = None
         self._sending: asyncio.Task[None] | None = None
         self._seen: deque[bytes] = deque(maxlen=SEEN)
@@ -85,10 +85,11 @@ class Coap:
         wait = AGAIN_FIRST
         while True:
             try:
+                self._shield = self._shield or _shield(self._config, self._context)
                 self._client = await Client.open(self._config.patience)
                 await self._listen()
-            except OSError as wrong:
-                why = wrong.strerror or str(wrong) or type(wrong).__name__
+            except (OSError, LocalError) as wrong:
+                why = str(wrong) or type(wrong).__name__
                 self.counters["socket"] += 1
                 self.condition.failed("socket", lambda why=why: [why], at_once=True)  # type: ignore[misc]  # mypy cannot type a default in a lambda
             finally:
@@ -145,10 +146,10 @@ class Coap:
         self, method: int, uri: str, options: Sequence[tuple[int, bytes]] = (), payload: bytes = b""
     ) -> Message:
         """The answer, opened. OSError where a number cannot be stored, RemoteError where it is not the platform's."""
+        if self._client is None or self._shield is None:
+            raise OSError("closed")
         parts = urlsplit(uri)
         asked = self._shield.ask(question(method, _segments(parts.path), options, payload))
-        if self._client is None:
-            raise OSError("closed")
         return self._shield.answer(asked, await self._client.ask(parts.netloc, asked.message))
 
     # Down

@@ -69,12 +69,8 @@ class CoapLanSource:
         self._by_name = {node.name: node for node in config.node}
         keys = {node.name: read_keys(context.base / node.key) for node in config.node}
         self._server = Server([Node(one.name, keys[one.name], one.rate) for one in config.node], path=config.path)
-        file = None if context.state is None else context.state / f"coap-lan-{quote(config.name, safe='')}.json"
-        self._marks = Marks(file)
-        for name in keys:
-            highest_and_used = self._marks.get(name)
-            if highest_and_used is not None:
-                self._server.restore(name, Window(*highest_and_used))
+        self._file = None if context.state is None else context.state / f"coap-lan-{quote(config.name, safe='')}.json"
+        self._marks = Marks(None)
         self._conditions = {
             name: Condition(f"{config.name}/{name}", context.report, context.now, {"port": str(config.port)})
             for name in keys
@@ -121,6 +117,7 @@ class CoapLanSource:
 
     async def _listen(self, emit: Emit) -> None:
         loop = asyncio.get_running_loop()
+        self._remember()
         address = self._lan.address or interface_address(self._lan.interface)
         self._transport, _ = await loop.create_datagram_endpoint(
             lambda: _Ear(self._hear), local_addr=(address, self._config.port)
@@ -132,6 +129,14 @@ class CoapLanSource:
         finally:
             self._transport.close()
             self._transport = None
+
+    def _remember(self) -> None:
+        """Which numbers were used before; OSError where that cannot be read, and then nobody is listened to."""
+        self._marks = Marks(self._file)
+        for name, window in self._marks.kept.items():
+            if len(window) != len(Window._fields):
+                raise OSError(f"{self._file} is damaged")
+            self._server.restore(name, Window(*window))
 
     def _hear(self, data: bytes, peer: Peer) -> None:
         found = self._server.receive(data, str(peer), asyncio.get_running_loop().time())

@@ -276,6 +276,23 @@ def test_an_answer_in_the_clear_proves_nothing(tmp_path):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("broken", ["coap-sat.json", "sat.json"])
+def test_without_its_key_or_its_marks_nothing_is_sent(tmp_path, broken):
+    sealing_platform(tmp_path)
+    (tmp_path / broken).write_text("{")
+
+    async def main():
+        reports = Reports()
+        bearer = made(free_port(), tmp_path, reports, key="sat.json")
+        task = asyncio.create_task(bearer.run())
+        await until(lambda: reports)
+        assert reports[0][1]["reason"] == "socket"
+        assert isinstance(await bearer.send(b"x"), Declined)
+        task.cancel()
+
+    asyncio.run(main())
+
+
 def test_a_number_that_cannot_be_stored_is_not_used(tmp_path):
     keys = oscore.derive(bytes.fromhex(world.SECRET), b"\1", b"\2")
     shield = Sealed(keys, Marks(tmp_path / "gone" / "marks.json"))

@@ -104,10 +104,20 @@ def test_a_recorded_request_is_not_believed_after_a_restart(tmp_path):
     asyncio.run(main())
 
 
-def test_damaged_marks_are_not_taken_for_none(tmp_path):
-    (tmp_path / "coap-lan-nodes.json").write_text("{")
-    with pytest.raises(OSError, match="damaged"):
-        made(tmp_path, state=tmp_path)
+@pytest.mark.parametrize("text", ["{", "[]", '{"node1": [1]}', '{"node1": [1, 2, 3]}', '{"node1": ["a", "b"]}'])
+def test_damaged_marks_are_not_taken_for_none(tmp_path, text):
+    (tmp_path / "coap-lan-nodes.json").write_text(text)
+
+    async def main():
+        reports = Reports()
+        source = made(tmp_path, reports, state=tmp_path)
+        task = asyncio.create_task(source.run(list))
+        await until(lambda: reports)
+        assert "damaged" in reports[0][1]["frames"][0]
+        assert source.address is None
+        task.cancel()
+
+    asyncio.run(main())
 
 
 def test_a_disk_that_refuses_costs_no_reading(tmp_path):
