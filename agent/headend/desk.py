@@ -93,6 +93,8 @@ class Desk:
             heard.number = received.opened.counter
         if received.opened is not None and received.opened.fresh:
             self._take(received.opened, bearer, heard, wanted=received.receipt is not None)
+            if heard.refused and received.session is not None:  # if it comes again it is fresh again
+                received.session.take_back(received.opened)
         elif received.reason == "forged" and now - self._asked_who >= WHO_EVERY:
             self._asked_who = now
             heard.answers = [self._ask_who()]

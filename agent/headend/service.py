@@ -30,7 +30,7 @@ from protocols import envelope, event, record
 from protocols.errors import RemoteError
 from protocols.key import parse_key
 from protocols.narrow import header, keys
-from protocols.narrow.header import Frame
+from protocols.narrow.header import Frame, Kind
 from protocols.narrow.reassembly import Reassembly
 from protocols.rdss import card_name
 
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 8 << 20  # of pieces held, of all stations
 GAP = 90.0  # seconds without a piece after which what is missing is said unasked: more than a BeiDou slot
 LOOKS = 5.0  # seconds between looks for such, and for what is to be written
+TO_BE_KEPT = frozenset({Kind.EVENT, Kind.DATA, Kind.DIGEST})
 MOST_ADDRESSED = 64  # stations that may share three bytes of address
 
 
@@ -150,6 +151,9 @@ class Headend:
         except RemoteError as wrong:
             counts[wrong.reason] += 1
             return
+        if self.book.full and frame.kind in TO_BE_KEPT:
+            counts["full"] += 1  # the platform is away and the disk has had enough: unopened, the station keeps it
+            return
         found = self._who(road.name, datagram.sender, frame)
         if not found:
             counts["unknown-sender"] += 1  # neither answered nor logged: anybody can send these
@@ -172,9 +176,6 @@ class Headend:
 
     async def _act(self, road: Road, station: str, frame: Frame, heard: Heard) -> None:
         desk = self.desks[station]
-        if heard.letters and self.book.full:
-            heard.letters = []
-            heard.receipt = None  # the platform is away and the disk has had enough: the station keeps it
         if heard.keep or desk.must_keep:
             for letter in await self._keep(desk, heard.letters):
                 self._expect(letter)

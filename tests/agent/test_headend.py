@@ -152,6 +152,8 @@ def test_packed_detail_settles_real_numbers_and_leaves_out_what_came_over_mqtt(t
                 await voice.greet()
                 refused = await voice.say_rows(SERIES, 1, rows)
                 assert refused.refused is Reason.CONTEXT
+                again = await voice.say(voice.last)
+                assert again.refused is Reason.CONTEXT  # refused is not held: the same message is refused once more
                 assert (await voice.say_schema(SERIES)).complete
                 headend.desks["s1"].holder.add(Key("s1", LOG, "telemetry", 5, 8))  # these came by the wide way
                 assert (await voice.say_rows(SERIES, 1, rows)).complete

@@ -94,6 +94,8 @@ class Voice:
 
     async def say(self, message: Message) -> Receipt:
         """Every datagram until a receipt says that all is there, or refuses."""
+        self.last = message
+        self.receipts = [one for one in self.receipts if one.id != message.id]
         sending = fragments.Sending(message, self.bearer.traits.mtu, patience=2.0)
         loop = asyncio.get_running_loop()
         while not (sending.done or sending.failed):
