@@ -97,7 +97,7 @@ def test_through_a_pseudo_terminal(card, tmp_path, monkeypatch):
         (simulated, "TRANSMIT"),
         (simulated, "THINK"),
     ):
-        monkeypatch.setattr(where, what, 0.02)
+        monkeypatch.setattr(where, what, 0.1)
 
     async def main():
         sky = Sky(Random(1), delay=0.02)
