@@ -236,4 +236,9 @@ def sending(ended: Final) -> Cause:
     reason = _IN_WORDS.get(str(ended.code).strip().lower(), "unknown") if ended.code is not None else cause(ended)
     if ended.word == "+CME ERROR":
         reason = cause(ended)
+    return named(reason)
+
+
+def named(reason: str) -> Cause:
+    """What a refusal asks for whose reason is known by its word."""
     return _BY_REASON.get(reason, Cause(reason, SOON))
