@@ -78,6 +78,18 @@ def test_no_limit_is_ever_exceeded(steps, money, messages, airtime):
         assert sum(price.airtime for _, at, price in sent if start <= at < start + HOUR) <= airtime + 1e-6
 
 
+def test_airtime_is_counted_over_any_hour():
+    ledger, sent = Ledger(Limits(airtime=10.0)), []
+    for nth in range(2000):
+        now = 97.0 * nth
+        if ledger.affords(Load.ALARM, Price(airtime=0.9), 20_000.5, now):
+            ledger = ledger.spend(Load.ALARM, Price(airtime=0.9), 20_000.5, now)
+            sent.append(now)
+    most = max(sum(start <= at < start + HOUR for at in sent) for start in sent)
+    assert most == 11, "all that the law allows, and no more"
+    assert len(sent) > 10 * 2000 * 97.0 / HOUR, "hour after hour"
+
+
 @given(STEPS)
 def test_a_restart_forgives_nothing(steps):
     limits, ledger, now = Limits(100.0, 100, 36.0, 60.0), Ledger(Limits(100.0, 100, 36.0, 60.0)), 0.0
