@@ -40,10 +40,10 @@ class AskedSource(PortSource):
         self._slot = Slot()
         self._stream: Stream | None = None
         self._splitter = language.splitter()
-        self._running = False
+        self._users = 0  # who needs the port open: the poller, technicians
 
     async def run(self, emit: Emit) -> None:
-        self._running = True
+        self._users += 1
         try:
             while True:
                 started = time.monotonic()
@@ -53,13 +53,14 @@ class AskedSource(PortSource):
                 most = self._judge(wrong)
                 await self.pace.beat(started, self._condition.failures, most)
         finally:
-            self._running = False
-            self._close()
+            self._leave()
 
     async def read_once(self) -> Sequence[Reading]:
-        readings, wrong = await self._sample(Priority.TECHNICIAN)
-        if not self._running:
-            self._close()
+        self._users += 1
+        try:
+            readings, wrong = await self._sample(Priority.TECHNICIAN)
+        finally:
+            self._leave()
         if wrong is not None and not readings:
             raise wrong
         return readings
@@ -144,6 +145,11 @@ class AskedSource(PortSource):
             self._counters.update(["ok", *lacking])
             return values
         return None
+
+    def _leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._close()
 
     def _close(self) -> None:
         if self._stream is not None:

@@ -108,7 +108,7 @@ class Sdi12Source:
         self.pace = Paces([probe.pace for probe in probes.values()])
         self._port = Sdi12Port(address, context.base, config.wake, dtr=config.dtr)
         self._slot = Slot()
-        self._running = False
+        self._users = 0  # who needs the port open: the poller, technicians
         simulated = address.scheme == "sim"
         self._quality = quality(Flag.NOT_EVALUATED, Reason.SIMULATED) if simulated else NOT_EVALUATED
 
@@ -117,22 +117,21 @@ class Sdi12Source:
         return {name: spec for probe in self._probes.values() for name, spec in probe.specs.items()}
 
     async def run(self, emit: Emit) -> None:
-        self._running = True
+        self._users += 1
         try:
             async with asyncio.TaskGroup() as tasks:
                 for probe in self._probes.values():
                     tasks.create_task(self._poll(probe, emit))
         finally:
-            self._running = False
-            self._port.close()
+            self._leave()
 
     async def read_once(self) -> Sequence[Reading]:
         """All probes, at once as far as they can measure at once."""
+        self._users += 1
         try:
             results = await asyncio.gather(*(self._sample(one, Priority.TECHNICIAN) for one in self._probes.values()))
         finally:
-            if not self._running:
-                self._port.close()
+            self._leave()
         readings = [reading for found, _ in results for reading in found]
         wrong = next((wrong for _, wrong in results if wrong is not None), None)
         if wrong is not None and not readings:
@@ -148,6 +147,11 @@ class Sdi12Source:
             "counters": {**self._port.counters, "missing": sum(one.lacking for one in self._probes.values())},
             "probes": {name: one.status() for name, one in conditions.items()},
         }
+
+    def _leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._port.close()
 
     async def _poll(self, probe: Probe, emit: Emit) -> None:
         while True:
