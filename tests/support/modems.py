@@ -59,7 +59,9 @@ class Session:
         return self.find(token)
 
     def find(self, token):
-        return next((e for e in self.events if getattr(e, "token", None) == token and type(e).__name__ != "Reported"), None)
+        return next(
+            (e for e in self.events if getattr(e, "token", None) == token and type(e).__name__ != "Reported"), None
+        )
 
     def of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
