@@ -60,6 +60,7 @@ class Ether:
         self.digest, self.detail = digest, detail
         self._order = itertools.count()
         self._heap = []
+        self._torn = set()  # messages of which a fragment was lost; the whole goes again after its patience
         self._prices = defaultdict(list)  # name -> (time, price) of what went out
 
     def raise_at(self, at, key, load=Load.ALARM, *, top=False, size=None):
@@ -142,13 +143,14 @@ class Ether:
         outcome = Accepted() if works or self.chance.random() < 0.5 else Unknown("lost")
         self.ways[order.bearer] = way.end(outcome, self.now, wanted=last)
         arrived = works and self.chance.random() >= air.loss
+        torn = (order.bearer, order.key)
         if not arrived:
-            if order.key in self.messages:
-                self.messages[order.key] = replace(self.messages[order.key])  # the whole goes again after its patience
-            self._lost = True
-            return
+            self._torn.add(torn)
         if last:
-            self._arrive(order, began)
+            whole = torn not in self._torn
+            self._torn.discard(torn)
+            if whole:
+                self._arrive(order, began)
 
     def _arrive(self, order, began):
         way, air = self.ways[order.bearer], self.airs[order.bearer]
