@@ -15,6 +15,7 @@ from drivers.bearers import common, sms, tiantong
 from drivers.bearers.modem_profile import SHIPPED, open_modem
 from drivers.bearers.people import Quota
 from drivers.collect import collect
+from drivers.simulated import modem
 from drivers.simulated.hosted import MachineLine, MachineStream
 from drivers.simulated.modem import ModemFaults, SimModem, SmsNetwork
 from protocols import sms_letters
@@ -380,6 +381,24 @@ def test_check_says_what_is_wrong(tmp_path):
 def test_the_rate_is_the_modems_own_where_none_is_named():
     assert sms.line_address(configured(port="serial:///dev/x"), open_modem("generic")[0])[0].baud == 115_200
     assert sms.line_address(configured(port="serial:///dev/x?baud=9600"), open_modem("generic")[0])[0].baud == 9600
+
+
+def test_simulated_modems_by_their_addresses():
+    for made in (modem.alone, modem.other, modem.tiantong, modem._shared):
+        made.cache_clear()
+
+    async def main():
+        ours, theirs = bearer(), bearer(name="headend", port="sim:modem-2", to=OURS)
+        above = bearer(tiantong.FACTORY, name="satellite", port="sim:tiantong", to=OURS)
+        async with running(ours, theirs, above):
+            await ours.send(b"down below")
+            await above.send(b"by satellite", THEIRS)
+            assert (await heard(theirs.incoming())).data == b"down below"
+            await until(lambda: theirs.counters["unknown_sender"], 60)
+
+    virtual.run(main())
+    for made in (modem.alone, modem.other, modem.tiantong, modem._shared):
+        made.cache_clear()
 
 
 # Real time, real terminals

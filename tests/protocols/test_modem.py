@@ -105,6 +105,27 @@ def test_without_announcements_a_sweep_finds_them():
     session.until(lambda: session.of(Arrived), 330)
 
 
+def test_messages_said_at_once_and_in_another_store():
+    session, device, net = world()
+    session.ready()
+    device._cnmi = (2, 1)  # a modem that stores nothing says the message itself
+    net.write(PERSON, OURS, "said at once", session.now)
+    session.until(lambda: session.of(Arrived))
+    device._cnmi, device._taking = (1, 1), "SM"
+    net.write(PERSON, OURS, "elsewhere", session.now)
+    session.until(lambda: len(session.of(Arrived)) == 2, 30)
+    session.run(5)
+    assert all(store.places == {} for store in device.stores.values())
+
+
+def test_a_repeated_message_is_two():
+    """A network may deliver twice; what is above tells repeats apart."""
+    session, _, net = world(network={"repeats": 1.0})
+    session.ready()
+    net.write(PERSON, OURS, "twice", session.now)
+    session.until(lambda: len(session.of(Arrived)) == 2, 60)
+
+
 def test_strangers_are_not_heard_and_fill_nothing():
     session, device, net = world(heard_from=lambda number: number == PERSON)
     session.ready()

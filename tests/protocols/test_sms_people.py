@@ -65,6 +65,13 @@ def test_texts_of_people_are_no_data(text):
     assert sms_letters.unwrap(text) is None
 
 
+@given(st.text(max_size=60))
+def test_any_text_is_letters_or_not_and_any_number_has_a_form(text):
+    assert sms_letters.unwrap(text) is None or text.startswith(sms_letters.SIGN)
+    assert Numbers([text]).find(text) in (text, None)
+    is_number(text)
+
+
 def test_parts_in_any_order_and_twice():
     parts = contents("山洪" * 100, 7)
     joiner = Joiner()
