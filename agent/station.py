@@ -16,6 +16,7 @@ from agent.alerting import Alerting
 from agent.clock import Clock
 from agent.config import Config
 from agent.control import Control
+from agent.doctor.verbs import verbs as bench_verbs
 from agent.drill import Tap
 from agent.evidence import Record
 from agent.gaps import Gaps
@@ -129,7 +130,11 @@ class Station:
             self._links = [(up, self.watchdog.part(f"route {up.name}", LINK_PATIENCE)) for up in self.uplinks]
             self.fleet = self._open_fleet(context)
             if config.socket is not None:
+                from agent import bench
+
                 verbs = {"status": self._status, "read": self._read, **self.on_site.verbs}
+                verbs |= bench_verbs(self.alerting)
+                verbs |= bench.verbs(context.buses, report)
                 verbs |= self.trusting.verbs if self.trusting is not None else {}
                 await self._open_door(stack, Control(config.socket, verbs))
             self._announce()

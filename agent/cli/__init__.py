@@ -25,9 +25,11 @@ VERBS = {
     "buffer": "look into the buffer: stats, tail, export, verify, salvage",
     "demo": "see the main job on real input, in about a minute",
     "display": "serve the page that a screen shows",
+    "doctor": "what is wrong with this station, and what to do",
     "plan": "check the plans, or show what one does",
     "drill": "play an exercise and watch every step",
     "profile": "which devices are known, and what they give",
+    "modbus": "read registers of one device, or write them after a typed yes",
     "headend": "the other end of narrow bearers, beside the platform",
 }
 
