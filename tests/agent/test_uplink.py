@@ -97,7 +97,7 @@ def test_an_older_log_goes_first_and_keeps_its_name(tmp_path, broker):
 
 def test_live_telemetry_lingers_for_company_and_an_alarm_does_not(tmp_path, broker, buffer):
     async def main():
-        async with running(make(buffer, broker.url, directory=tmp_path, linger=1.0)) as uplink:
+        async with running(make(buffer, broker.url, directory=tmp_path, linger=4.0)) as uplink:
             await until(lambda: uplink.up and uplink.telemetry.connected)
             for at in range(5):
                 fill(buffer, 1, start=at)
