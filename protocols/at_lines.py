@@ -6,7 +6,6 @@ The languages of 3GPP TS 27.007 and 27.005, with the makers' signs (`^`, `*`, `$
 
 import re
 from collections.abc import Mapping
-from enum import Enum
 from typing import NamedTuple
 
 
@@ -21,13 +20,6 @@ class Final(NamedTuple):
     @property
     def ok(self) -> bool:
         return self.word == "OK" or self.word.startswith("CONNECT")
-
-
-class Kind(Enum):
-    FINAL = "final"
-    REPLY = "reply"
-    UNSOLICITED = "unsolicited"
-    STRAY = "stray"
 
 
 _WORDS = frozenset(

@@ -21,11 +21,6 @@ def covers(text: str) -> bool:
     return all(character in _SEPTETS for character in text)
 
 
-def width(character: str) -> int:
-    """Septets it takes: two where it is escaped. LocalError where it has no place."""
-    return len(encode(character))
-
-
 def encode(text: str) -> bytes:
     """One septet a byte. LocalError `gsm7` with the place of the character that has none."""
     try:
