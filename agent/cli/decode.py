@@ -97,7 +97,7 @@ def _by(target: str) -> Callable[[bytes], Iterator[dict[str, Any]]]:
 
 
 IMPORTS = frozenset({"cap", "12379", "ebm", "camf"})
-LITERAL = frozenset({"sms"})  # PDUs are written in hexadecimal, one a line
+LITERAL = frozenset({"sms", "sdi12"})  # PDUs are hexadecimal digits, one a line; an answer "00" is no byte
 KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "nmea": _nmea,
     "modbus-rtu": _by("protocols.modbus_decode:decode"),
@@ -113,4 +113,10 @@ KINDS: dict[str, Callable[[bytes], Iterator[dict[str, Any]]]] = {
     "beidou": _by("protocols.rdss_decode:decode"),
     "sms": _by("protocols.sms_decode:decode"),
     "at": _by("protocols.at_decode:decode"),
+    "sdi12": _by("protocols.sdi12_decode:decode"),
+    "vaisala": _by("protocols.vaisala_decode:decode"),
+    "dlt645": _by("protocols.dlt645_items:decode_all"),
+    "sl651": _by("protocols.sl651_decode:decode"),
+    "szy206": _by("protocols.szy206:decode_all"),
+    "hj212": _by("protocols.hj212:decode_all"),
 }
