@@ -14,6 +14,8 @@ GROUP = "fengsui.drivers"
 SOURCES: Mapping[str, str] = {
     "modbus": "drivers.sensors.modbus:FACTORY",
     "nmea": "drivers.sensors.nmea:FACTORY",
+    "pulse": "drivers.sensors.pulse:FACTORY",
+    "station": "drivers.sensors.site:FACTORY",
     "line": "drivers.sensors.line:FACTORY",
     "vaisala": "drivers.sensors.vaisala:FACTORY",
     "dlt645": "drivers.sensors.dlt645:FACTORY",
