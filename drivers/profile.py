@@ -43,6 +43,7 @@ class Series(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     rate: float | None = None
     flat: tuple[float, float] | None = None
     spike: float | None = None
+    loop: tuple[float, float] | None = None  # mA: a 4-20 mA loop is whole between these
     note: str = ""
 
     def spec(self, step: float = 0.0) -> SeriesSpec:
@@ -111,7 +112,7 @@ def series_problems(series: Sequence[Series]) -> Iterator[Problem]:
 
 
 def _bound_problems(one: Series, at: str) -> Iterator[Problem]:
-    for key, bounds in (("span", one.span), ("expect", one.expect)):
+    for key, bounds in (("span", one.span), ("expect", one.expect), ("loop", one.loop)):
         if bounds is not None and not bounds[0] < bounds[1]:
             yield Problem(f"{at}.{key}", "series.bounds", {"low": bounds[0], "high": bounds[1]})
     if one.span and one.expect and not (one.span[0] <= one.expect[0] and one.expect[1] <= one.span[1]):

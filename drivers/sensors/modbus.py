@@ -12,6 +12,7 @@ from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.bus import Bus
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition
 from drivers.pace import Fast, Pace, check_pace
+from drivers.sensors.loops import Loops, Scaled, check_loops, loops_of
 from drivers.sensors.modbus_profile import ModbusProfile, open_modbus
 from drivers.sensors.names import Naming, check_names
 from drivers.slot import Priority
@@ -27,7 +28,7 @@ DEVICE_LACKS = (ILLEGAL_ADDRESS, ILLEGAL_VALUE)
 
 
 class ModbusConfig(Naming, forbid_unknown_fields=True, kw_only=True):
-    """`[[sensor]] driver = "modbus"`: one device on a bus."""
+    """`[[sensor]] driver = "modbus"`: one device on a bus. `scale`: what currents mean here, see `drivers.sensors.loops`."""
 
     name: str
     bus: str
@@ -36,6 +37,7 @@ class ModbusConfig(Naming, forbid_unknown_fields=True, kw_only=True):
     interval: Duration | None = None
     timeout: Duration | None = None
     fast: Fast | None = None
+    scale: dict[str, Scaled] = {}
 
 
 class ModbusSource:
@@ -52,9 +54,11 @@ class ModbusSource:
         self._report = context.report
         wanted = [one for one in profile.series if one.name not in config.omit]
         self._called = {one.name: config.called(one.name) for one in wanted}
-        self._series = {
-            self._called[one.name]: config.bounded(one.name, one.spec(one.register().step)) for one in wanted
-        }
+        loops = loops_of(wanted, config.scale)
+        self._loops = Loops(config.name, loops, self._called, context.report)
+        specs = {one.name: one.spec(one.register().step) for one in wanted}
+        specs |= {name: loop.spec(specs[name]) for name, loop in loops.items()}
+        self._series = {self._called[name]: config.bounded(name, spec) for name, spec in specs.items()}
         everything = [one.register() for one in profile.series]
         registers = [one for one in everything if one.name in self._called]
         self._planner = Planner(registers, profile.planned(), everything)
@@ -123,17 +127,15 @@ class ModbusSource:
         )
 
     def _decoded(self, block: Block, answer: Sequence[int]) -> dict[str, float]:
-        values = {}
+        values, lacking = block.values(answer)
+        for wrong in lacking:
+            self._bus.log.count(self.unit, wrong.reason)
         for register in block.registers:
-            try:
-                values[register.name] = register.decode(block.words(register, answer))
-            except RemoteError as wrong:
-                self._bus.log.count(self.unit, wrong.reason)
             self._absent.pop(register.name, None)
         return values
 
     def _readings(self, values: Mapping[str, float], at: int) -> list[Reading]:
-        called = ((self._called[name], value) for name, value in values.items())
+        called = ((self._called[name], value) for name, value in self._loops.taken(values).items())
         return [Reading(name, at, value, self._series[name].unit) for name, value in called]
 
     def _learn(self, block: Block, refusal: Refused) -> list[Block]:
@@ -177,6 +179,7 @@ def _check(config: ModbusConfig, context: Context) -> Iterator[Problem]:
     profile, problems = open_modbus(config.profile, context.profiles)
     yield from problems
     if profile is not None:
+        yield from check_loops(profile.series, config.scale)
         yield from check_names(config, [one.name for one in profile.series])
 
 
