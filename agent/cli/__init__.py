@@ -25,6 +25,8 @@ VERBS = {
     "buffer": "look into the buffer: stats, tail, export, verify, salvage",
     "demo": "see the main job on real input, in about a minute",
     "display": "serve the page that a screen shows",
+    "init": "set a station up: configuration, keys, certificate request",
+    "provision": "one signed site pack a station, for the office",
     "doctor": "what is wrong with this station, and what to do",
     "plan": "check the plans, or show what one does",
     "drill": "play an exercise and watch every step",

@@ -1,0 +1,165 @@
+"""`fengsui init`: from a bare computer to a configuration that is right, and a station that has an identity."""
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.common import complain, print_json, with_config, with_json
+
+if TYPE_CHECKING:
+    from agent.finding import Finding
+    from agent.site.questions import Question
+    from agent.site.setup import Made
+
+TRIES = 3  # wrong answers to one question from a file or a pipe are one; a person may mistype
+PORT_FOLDERS = ("/dev/fengsui", "/dev/serial/by-path")
+LARGEST_PACK = 16 << 20  # bytes
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "init",
+        description="Ask what a station needs to know, check it, write the configuration, make the station's keys, a "
+        "certificate request and a QR code of its public identity. Or open a signed site pack, and ask three things.",
+        epilog="Exit codes: 0 the station is set up; 1 the pack is not to be believed; 2 answers or files are wrong, or "
+        "there is a configuration already: nothing is ever replaced.",
+    )
+    with_config(verb)
+    with_json(verb)
+    verb.add_argument("--pack", type=Path, help="a site pack from `fengsui provision`")
+    verb.add_argument("--answers", type=Path, metavar="TOML", help="the answers, instead of being asked")
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from agent.say import choose
+    from protocols.errors import LocalError
+
+    try:
+        given = _given(options.answers)
+        choose(options.lang or (given or {}).get("language"))
+        if options.config.exists():
+            complain("init.exists", file=options.config)
+            return 2
+        files = _from_pack(options.pack, given) if options.pack else _from_answers(given)
+        return _set_up(files, options) if files else 2
+    except LocalError as wrong:
+        complain("init.refused", why=str(wrong))
+        return 1 if wrong.reason.startswith("pack-") else 2
+    except (OSError, ValueError, EOFError) as wrong:
+        complain("init.failed", why=str(wrong) or type(wrong).__name__)
+        return 2
+
+
+def _set_up(files: Mapping[str, bytes], options: argparse.Namespace) -> int:
+    from agent.site.setup import settle, tried
+
+    options.config.parent.mkdir(parents=True, exist_ok=True)
+    findings = tried(files, options.config)
+    if findings:
+        _show_findings(findings, options)
+        return 2
+    made = settle(files, options.config)
+    _show(made, as_json=options.json)
+    return 0
+
+
+def _given(file: Path | None) -> dict[str, str] | None:
+    """Answers as text, whatever TOML calls them; None where a person is to be asked."""
+    if file is None:
+        return None
+    return {name: _text(value) for name, value in tomllib.loads(file.read_text("utf-8")).items()}
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _from_answers(given: Mapping[str, str] | None) -> dict[str, bytes]:
+    from agent.site.pack import CONFIG
+    from agent.site.questions import CREDENTIALS, QUESTIONS, compose, credentials
+
+    strange = (given or {}).keys() - {"state"} - {one.name for one in QUESTIONS}
+    if strange:
+        raise ValueError(f"{min(strange)}: no such question; known are {', '.join(one.name for one in QUESTIONS)}")
+    answers = {"state": (given or {}).get("state", "")}
+    for question in QUESTIONS:
+        if not question.when or answers.get(question.when):
+            answers[question.name] = _answer(question, given)
+    secret = credentials(answers)
+    return {CONFIG: compose(answers).encode()} | ({CREDENTIALS: secret.encode()} if secret else {})
+
+
+def _from_pack(file: Path, given: Mapping[str, str] | None) -> dict[str, bytes]:
+    """Three answers: whose pack it is, that this is the place, and which port."""
+    import json
+
+    from agent.site.pack import CONFIG, open_pack
+    from agent.site.provision import PORT
+    from agent.site.questions import Question, is_port
+
+    with file.open("rb") as stream:
+        data = stream.read(LARGEST_PACK)
+    pack = open_pack(data, _answer(Question("office", empty=False), given))
+    if _answer(Question("here", empty=False), given, station=pack.station).lower() not in ("yes", "y", "是"):
+        raise ValueError(pack.station)
+    port = _answer(Question("pack_port", good=is_port, empty=False), given, ports=", ".join(_ports()) or "-")
+    text = pack.files[CONFIG].decode().replace(PORT, json.dumps(port)[1:-1])
+    return {**pack.files, CONFIG: text.encode()}
+
+
+def _answer(question: "Question", given: Mapping[str, str] | None, **facts: Any) -> str:
+    """Given, or asked until it is one. ValueError: the file's is none, or a person gave up."""
+    from agent.say import say
+
+    if given is not None:
+        answer = given.get(question.name, question.usual)
+        if _fits(question, answer):
+            return answer
+        raise ValueError(say("init.wrong", name=question.name, value=answer))
+    for _ in range(TRIES):
+        print(say(question.code, **facts), file=sys.stderr)
+        answer = input(f"[{question.usual}] " if question.usual else "> ").strip() or question.usual
+        if _fits(question, answer):
+            return answer
+        complain("init.wrong", name=question.name, value=answer)
+    raise ValueError(say("init.gave_up", name=question.name))
+
+
+def _fits(question: "Question", answer: str) -> bool:
+    return question.good(answer) if answer else question.empty
+
+
+def _ports() -> Iterator[str]:
+    """By names that stay."""
+    for folder in map(Path, PORT_FOLDERS):
+        if folder.is_dir():
+            yield from (f"serial://{one}?baud=9600" for one in sorted(folder.iterdir()))
+
+
+def _show_findings(findings: "list[Finding]", options: argparse.Namespace) -> None:
+    if options.json:
+        print_json({"ok": False, "findings": [one.as_json() for one in findings]})
+        return
+    for one in findings:
+        complain("init.finding", table=one.table, key=one.problem.key, text=one.as_json()["text"])
+    complain("config.findings", count=len(findings), file=options.config)
+
+
+def _show(made: "Made", *, as_json: bool) -> None:
+    from agent.say import say
+
+    identity = made.identity
+    facts = {"station": identity.station, "key": identity.key, "narrow": identity.narrow}
+    facts |= {"fingerprint": identity.fingerprint, "config": str(made.config), "request": str(made.request)}
+    if as_json:
+        print_json({"ok": True, **facts, "qr": identity.text, "label": str(made.label)})
+        return
+    if sys.stdout.isatty():
+        identity.qr().terminal(compact=True)
+    for name in ("station", "key", "narrow", "fingerprint", "request"):
+        print(say(f"init.{name}", value=facts[name]))
+    print(say("init.done", file=made.config, label=made.label))

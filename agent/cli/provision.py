@@ -1,0 +1,63 @@
+"""`fengsui provision`: one signed site pack a station, from a table and a template. For the office, not for the pole."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from agent.cli.common import complain, print_json, with_json
+
+REGISTER = "enrolment.csv"
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "provision",
+        description="Make a signed site pack for each row of a table (columns: id and whatever ${…} the template has). "
+        "The key is an Ed25519 PEM (`fengsui warn key new`); its fingerprint goes to the sites on paper.",
+        epilog="Exit codes: 0 all packs are written; 2 something is wrong, and none is.",
+    )
+    verb.add_argument("table", type=Path, help="stations.csv, UTF-8, one station a row")
+    verb.add_argument("--template", type=Path, required=True, help="site.toml; files it names lie beside it")
+    verb.add_argument("--key", type=Path, required=True, help="the office's private key")
+    verb.add_argument("--out", type=Path, required=True, help="a folder for the packs")
+    with_json(verb)
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from agent.keys import load_key, public_of
+    from agent.site.provision import files_of, rows
+    from protocols.errors import LocalError
+    from protocols.keyring import fingerprint
+
+    try:
+        key = load_key(options.key)
+        packs = {row["id"].strip(): files_of(options.template, row) for row in rows(options.table)}
+        options.out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(packs, key, options.out)
+    except (LocalError, OSError, ValueError) as wrong:
+        complain("provision.failed", why=str(wrong))
+        return 2
+    office = fingerprint(public_of(key))
+    if options.json:
+        print_json({"ok": True, "packs": [f"{station}.pack" for station in packs], "fingerprint": office})
+        return 0
+    from agent.say import say
+
+    print(say("provision.done", count=len(packs), folder=options.out, register=options.out / REGISTER))
+    print(say("provision.office", fingerprint=office))
+    return 0
+
+
+def _write(packs: "dict[str, dict[str, bytes]]", key: Any, folder: Path) -> None:
+    """Packs hold secrets, and the register only their marks; none is replaced."""
+    from agent.site.identity import write_secret
+    from agent.site.pack import SECRET, seal_pack
+    from agent.site.provision import mark
+
+    now = int(time.time())
+    lines = [f"{station},{mark(files[SECRET])}\n" for station, files in packs.items()]
+    write_secret(folder / REGISTER, "".join(["id,enrolment_sha256\n", *lines]).encode())
+    for station, files in packs.items():
+        write_secret(folder / f"{station}.pack", seal_pack(station, files, key, now))

@@ -1,0 +1,257 @@
+"""A station set up by answers, and by a site pack; and packs that must not be believed."""
+
+import io
+import json
+import tarfile
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import AttributeOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.config import load
+from agent.demo.authority import Authority
+from agent.keys import load_key
+from agent.site.pack import CONFIG, SECRET, open_pack, seal_pack
+from agent.site.provision import fill, mark
+from agent.station_key import KEY_FILE
+from protocols.errors import LocalError
+from protocols.keyring import fingerprint
+from tests.support.station import fengsui
+
+ANSWERS = """
+id = "slv16001"
+name = "城西村"
+areas = ["330102001"]
+language = "en"
+broker = "mqtt://127.0.0.1:1883"
+username = "slv"
+password = 'with "quotes"'
+port = "tcp://127.0.0.1:5020"
+profile = "sl651-level"
+keyset = "keyset.cbor"
+roots = "{roots}"
+siren_port = "tcp://127.0.0.1:5021"
+"""
+TEMPLATE = """
+[station]
+id = "${{id}}"
+name = "${{name}}"
+areas = ["${{area}}"]
+language = "zh"
+
+[[route]]
+name = "county"
+url = "mqtts://mqtt.example.org:8883"
+credentials = "county.credentials"
+
+[[bus]]
+name = "field"
+url = "${{port}}"
+
+[[sensor]]
+name = "level"
+bus = "field"
+profile = "sl651-level"
+unit = 1
+
+[warnings]
+keyset = "keyset.cbor"
+roots = {roots}
+"""
+
+
+@pytest.fixture
+def office(tmp_path):
+    folder = tmp_path / "office"
+    folder.mkdir()
+    authority = Authority()
+    (folder / "keyset.cbor").write_bytes(authority.keyset())
+    (folder / "site.toml").write_text(TEMPLATE.format(roots=json.dumps(authority.roots)))
+    (folder / "stations.csv").write_text(
+        'id,name,area,username,password\ns1,城西,330102001,s1,"p""1"\ns2,"a ""b""",330102002,s2,p2\n'
+    )
+    assert fengsui("warn", "key", "new", folder / "office.pem").returncode == 0
+    return folder
+
+
+def provisioned(office):
+    done = fengsui(
+        *("provision", office / "stations.csv", "--template", office / "site.toml"),
+        *("--key", office / "office.pem", "--out", office / "packs", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_answers_end_in_a_configuration_that_is_right(tmp_path):
+    authority = Authority()
+    (tmp_path / "keyset.cbor").write_bytes(authority.keyset())
+    (tmp_path / "answers.toml").write_text(ANSWERS.format(roots=" ".join(authority.roots)))
+    target = tmp_path / "station.toml"
+    done = fengsui("init", "--config", target, "--answers", tmp_path / "answers.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    made, config = json.loads(done.stdout), load(target)[0]
+    assert config.station.name == "城西村"
+    assert config.actuators[0].config.channel == 1
+    key = load_key(config.state / KEY_FILE).public_key().public_bytes_raw()
+    assert made["key"] == key.hex()
+    assert made["fingerprint"] == fingerprint(key, bytes.fromhex(made["narrow"]))
+    assert len(made["fingerprint"].split()) == 8
+    assert made["qr"].startswith("fengsui:slv16001?v=1&key=")
+    request = x509.load_pem_x509_csr((tmp_path / "client.csr").read_bytes())
+    assert request.is_signature_valid
+    assert request.subject.rfc4514_string() == "CN=slv16001"
+    for secret in ("client.key", "platform.credentials", "state/station.key", "state/narrow.key"):
+        assert (tmp_path / secret).stat().st_mode & 0o077 == 0
+    assert (tmp_path / "identity.png").read_bytes().startswith(b"\x89PNG")
+    assert fengsui("check", "--config", target).returncode == 0
+    again = fengsui("init", "--config", target, "--answers", tmp_path / "answers.toml")
+    assert again.returncode == 2
+    assert "not replaced" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ('id = "no spaces"', "id"),
+        ('id = "s1"\nareas = "x"', "areas"),
+        ('id = "s1"\nbroker = "http://x"', "broker"),
+        ('id = "s1"\ncolour = "red"', "colour"),
+        ('id = "s1"\nport = "tcp://127.0.0.1:1"\nprofile = "no-such"', "no-such"),
+        ('id = "s1"\nkeyset = "none.cbor"\nroots = "00"', "roots|keyset"),
+        ("id =", "not set up"),
+    ],
+)
+def test_wrong_answers_write_nothing(tmp_path, answers, says):
+    (tmp_path / "answers.toml").write_text(answers)
+    done = fengsui("init", "--config", tmp_path / "station.toml", "--answers", tmp_path / "answers.toml")
+    assert done.returncode == 2
+    assert any(word in done.stderr for word in says.split("|"))
+    assert "Traceback" not in done.stderr
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["answers.toml"]
+
+
+def test_a_person_is_asked_and_may_mistype(tmp_path):
+    words = ["no good", "s1", "", "", "", "en", "", "", ""]
+    done = fengsui("init", "--config", tmp_path / "station.toml", data="\n".join(words).encode() + b"\n")
+    assert done.returncode == 0, done.stderr
+    assert "no good is no answer" in done.stderr
+    assert load(tmp_path / "station.toml")[0].station.id == "s1"
+
+
+def test_a_pack_needs_three_answers(office, tmp_path):
+    told, site = provisioned(office), tmp_path / "site"
+    assert told["packs"] == ["s1.pack", "s2.pack"]
+    answers = [told["fingerprint"], "yes", "tcp://127.0.0.1:5020"]
+    done = fengsui(
+        *("init", "--config", site / "station.toml", "--pack", office / "packs/s2.pack"),
+        data="\n".join(answers).encode() + b"\n",
+    )
+    assert done.returncode == 0, done.stderr
+    config = load(site / "station.toml")[0]
+    assert (config.station.id, config.station.name, config.buses[0].url) == ("s2", 'a "b"', "tcp://127.0.0.1:5020")
+    secret = (site / SECRET).read_bytes()
+    request = x509.load_pem_x509_csr((site / "client.csr").read_bytes())
+    assert request.attributes.get_attribute_for_oid(AttributeOID.CHALLENGE_PASSWORD).value == secret.strip()
+    assert f"s2,{mark(secret)}\n" in (office / "packs/enrolment.csv").read_text()
+    assert (office / "packs/s2.pack").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        (["0000 " * 8, "yes", "tcp://127.0.0.1:5020"], 1),
+        ([None, "no", "tcp://127.0.0.1:5020"], 2),
+        ([None, "yes", "nonsense", "nonsense", "nonsense"], 2),
+    ],
+)
+def test_a_pack_of_a_stranger_or_for_another_place_is_not_opened(office, tmp_path, answers, code):
+    told = provisioned(office)
+    words = [told["fingerprint"] if word is None else word for word in answers]
+    done = fengsui(
+        *("init", "--config", tmp_path / "site/station.toml", "--pack", office / "packs/s1.pack"),
+        data="\n".join(words).encode() + b"\n",
+    )
+    assert done.returncode == code
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_wrong_row_writes_no_pack_at_all(office):
+    (office / "stations.csv").write_text("id,name,area,username,password\ns1,n,330102001,a,b\ns1,n,330102001,a,b\n")
+    done = fengsui(
+        *("provision", office / "stations.csv", "--template", office / "site.toml"),
+        *("--key", office / "office.pem", "--out", office / "packs"),
+    )
+    assert done.returncode == 2
+    assert "line 3" in done.stderr
+    assert not (office / "packs").exists()
+
+
+# The archive
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+OFFICE = fingerprint(KEY.public_key().public_bytes_raw())
+GOOD = seal_pack("s1", {CONFIG: b"x", SECRET: b"y"}, KEY, 0)
+
+
+def test_a_good_pack_opens():
+    assert open_pack(GOOD, OFFICE.replace(" ", "").upper()).files == {CONFIG: b"x", SECRET: b"y"}
+
+
+def changed(name, data):
+    """The same archive with one file another."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(GOOD)) as old, tarfile.open(fileobj=out, mode="w") as new:
+        for entry in old:
+            body = data if entry.name == name else old.extractfile(entry).read()
+            entry.size = len(body)
+            new.addfile(entry, io.BytesIO(body))
+    return out.getvalue()
+
+
+def with_entry(**facts):
+    out = io.BytesIO(GOOD)
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        entry = tarfile.TarInfo()
+        for name, value in facts.items():
+            setattr(entry, name, value)
+        tar.addfile(entry, io.BytesIO())
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (changed(CONFIG, b"z"), "pack-damaged"),
+        (changed("manifest.json", b"{}"), "pack-signature"),
+        (changed("manifest.sig", b""), "pack-unsigned"),
+        (with_entry(name="../evil"), "pack-entry"),
+        (with_entry(name="more"), "pack-damaged"),
+        (with_entry(name="link", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "pack-entry"),
+        (with_entry(name=CONFIG), "pack-entry"),
+        (b"", "pack-archive"),
+        (bytes(9 << 20), "pack-size"),
+    ],
+)
+def test_a_pack_that_is_not_what_was_signed(data, reason):
+    with pytest.raises(LocalError) as refused:
+        open_pack(data, OFFICE)
+    assert refused.value.reason == reason
+
+
+@given(st.binary(max_size=2000), st.integers(0, len(GOOD)))
+def test_rubbish_is_refused_and_no_more(data, at):
+    for bad in (data, GOOD[:at] + data + GOOD[at:]):
+        try:
+            assert open_pack(bad, OFFICE).files == {CONFIG: b"x", SECRET: b"y"}
+        except LocalError:
+            continue
+
+
+def test_a_value_stays_inside_its_string():
+    assert fill('name = "${name}"', {"name": 'a"\nb = "c'}) == 'name = "a\\"\\nb = \\"c"'
+    with pytest.raises(LocalError):
+        fill("${none}", {})
