@@ -1,4 +1,4 @@
-"""Modules that a library imports at its head and hardly ever uses: loaded at their first use instead. Knows no library."""
+"""Modules that a library imports at its head and hardly ever uses, or could do without. Knows no library."""
 
 import sys
 from collections.abc import Iterator
@@ -15,6 +15,19 @@ class _Later(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(import_module(self.__name__), name)  # which puts itself where we stood
+
+
+@contextmanager
+def without(name: str) -> Iterator[None]:
+    """Whoever tries to import the module `name` within finds none, and takes what it has instead; unless it is here already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # what the import system takes for "there is none"
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @contextmanager

@@ -26,6 +26,11 @@ def run(options: argparse.Namespace) -> int:
     import logging
     import sys
 
+    from agent.later import without
+
+    with without("typing_extensions"):  # half a megabyte of what this Python has itself
+        import msgspec  # noqa: F401 - the first import decides
+
     faulthandler.enable()  # systemd's watchdog ends a stalled agent with SIGABRT: every thread's stack goes to the journal
 
     logging.basicConfig(

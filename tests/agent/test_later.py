@@ -30,3 +30,13 @@ def test_what_is_here_already_stays():
         "with later('urllib.request'):\n    import urllib.request\nprint(urllib.request is real)\n"
     )
     assert said(program) == ["True"]
+
+
+def test_what_has_a_substitute_is_not_loaded():
+    program = (
+        "import sys\nfrom agent.later import without\n"
+        "with without('typing_extensions'):\n    import msgspec\n"
+        "print('typing_extensions' in sys.modules, msgspec.convert([1], list[int]))\n"
+        "import typing_extensions\nprint('typing_extensions' in sys.modules)\n"
+    )
+    assert said(program) == ["False", "[1]", "True"]
