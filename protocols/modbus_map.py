@@ -68,6 +68,11 @@ class Register:
         return WIDTHS[self.type]
 
     @property
+    def integers(self) -> tuple[int, int, int]:
+        """See `protocols.scale.Scale.integers`."""
+        return self._scaled.integers
+
+    @property
     def step(self) -> float:
         """The resolution of an integer type; 0 where it is the device's affair."""
         return 0.0 if self.type in _FLOATS else abs(self.scale)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
+from protocols.errors import RemoteError
+from protocols.modbus_decoder import Decode, decoder
 from protocols.modbus_map import Register
 from protocols.modbus_pdu import MOST, READS_BITS
 
@@ -36,6 +38,22 @@ class Block:
     address: int
     count: int
     registers: tuple[Register, ...]
+    _decoders: tuple[tuple[str, int, Decode], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        steps = [(one.name, one.address - self.address, decoder(one)) for one in self.registers]
+        object.__setattr__(self, "_decoders", tuple(steps))
+
+    def values(self, answer: Sequence[int]) -> tuple[dict[str, float], list[RemoteError]]:
+        """What the answer says, by name, and why of some registers it says nothing."""
+        values: dict[str, float] = {}
+        lacking: list[RemoteError] = []
+        for name, at, decode in self._decoders:
+            try:
+                values[name] = decode(answer, at)
+            except RemoteError as wrong:
+                lacking.append(wrong)
+        return values, lacking
 
     def words(self, register: Register, answer: Sequence[int]) -> Sequence[int]:
         start = register.address - self.address

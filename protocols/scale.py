@@ -23,6 +23,11 @@ class Scale:
         ten = Decimal(10) ** places
         object.__setattr__(self, "_integers", (int(parts[0] * ten), int(parts[1] * ten), 10**places))
 
+    @property
+    def integers(self) -> tuple[int, int, int]:
+        """Factor and offset over one power of ten, the third: all that scaling an integer takes."""
+        return self._integers
+
     def __call__(self, raw: float) -> float:
         if isinstance(raw, int):
             factor, offset, denominator = self._integers

@@ -16,6 +16,7 @@ LONGEST = 512  # bytes; a composite of everything is some 250
 WIND, AIR, RAIN, SUPERVISOR, COMPOSITE = "R1", "R2", "R3", "R5", "R0"
 
 _FIELD = re.compile(r"([A-Z][A-Za-z0-9]{1,3})=(-?\d+(?:\.\d+)?|)([A-Za-z#])")
+_NUMBERS = re.compile(r"(?:,[A-Z][a-z]=-?\d+(?:\.\d+)?[A-Za-z])*")  # what nearly every line is
 _HEAD = re.compile(r"[0-9A-Za-z][A-Za-z]", re.ASCII)
 
 # Letters of the user guide, tables 7-10, and what makes the UCUM unit behind them of a value.
@@ -70,19 +71,25 @@ def parse(line: bytes) -> Message:
         if len(body) < 2 or checksum(body) != line[-3:]:
             raise RemoteError("crc", _shown(line))
         line = body
-    text = line.decode("ascii")
-    head, *parts = text.split(",")
+    head, comma, rest = line.decode("ascii").partition(",")
     if not _HEAD.match(head) or not head.isalnum():
         raise _wrong(line)
-    return Message(head[0], head[1:].upper(), tuple([_field(part) for part in parts]), checked)
+    return Message(head[0], head[1:].upper(), _fields(comma + rest), checked)
+
+
+def _fields(text: str) -> tuple[Field | str, ...]:
+    parts = text[1:].split(",") if text else []
+    if _NUMBERS.fullmatch(text):
+        return tuple([Field(part[:2], float(part[3:-1]), part[-1]) for part in parts])
+    return tuple([_field(part) for part in parts])
 
 
 def _field(text: str) -> Field | str:
     found = _FIELD.fullmatch(text)
     if found is None:
         return text
-    name, number, unit = found.groups()
-    return Field(name, None if unit == "#" or not number else float(number), unit)
+    name, said, unit = found.groups()
+    return Field(name, None if unit == "#" or not said else float(said), unit)
 
 
 def write(message: Message) -> bytes:

@@ -1,8 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.modbus_map import Register
-from protocols.modbus_plan import Limits, Planner
+from protocols.errors import RemoteError
+from protocols.modbus_map import ORDERS, WIDTHS, Register
+from protocols.modbus_plan import Block, Limits, Planner
 
 
 def spans(planner):
@@ -83,3 +84,30 @@ def test_every_register_is_in_one_block_within_the_limits(rows, most, gap, allow
         assert block.count <= most
         answer = list(range(block.address, block.address + block.count))
         assert all(list(block.words(r, answer)) == list(range(r.address, r.address + r.width)) for r in block.registers)
+
+
+WORD = st.integers(0, 0xFFFF)
+REGISTERS = st.builds(
+    Register,
+    st.just("x"),
+    st.just(3),
+    st.just(3),
+    st.sampled_from(sorted(WIDTHS)),
+    st.sampled_from(ORDERS),
+    st.sampled_from([1.0, 0.1, 0.01, -0.5, 1e300, 12.5]),
+    st.sampled_from([0.0, -40.0, 0.25]),
+    st.integers(0, 15),
+    st.sampled_from([(), (0.0,), (-32768.0, 65535.0)]),
+)
+
+
+@given(REGISTERS, st.lists(WORD | st.sampled_from([0, 0x8000, 0xFFFF]), min_size=7, max_size=7))
+def test_a_block_says_the_same_as_its_registers(register, answer):
+    block = Block(3, 1, 7, (register,))
+    try:
+        said = {"x": register.decode(answer[2 : 2 + register.width])}
+    except RemoteError as wrong:
+        values, lacking = block.values(answer)
+        assert (values, [one.reason for one in lacking]) == ({}, [wrong.reason])
+        return
+    assert block.values(answer) == (said, [])
