@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import tempfile
+import termios
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -34,12 +35,22 @@ class Pty:
             os.close(self._keep)
             self.fd = -1
 
+    @property
+    def baud(self) -> int:
+        """The speed that the client has set; 0 for one that POSIX has no name for."""
+        return _SPEEDS.get(termios.tcgetattr(self._keep)[5], 0)
+
     def write(self, data: bytes) -> None:
         if self.fd >= 0:
             try:
                 os.write(self.fd, data)
             except BlockingIOError:  # nobody reads: a wire does not wait
                 return
+
+
+_SPEEDS = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name.startswith("B") and name[1:].isdigit()
+}
 
 
 class PtyLine:
@@ -56,6 +67,10 @@ class PtyLine:
     @property
     def url(self) -> str:
         return f"serial://{self.path}?baud={self._baud}"
+
+    @property
+    def client_baud(self) -> int:
+        return self._pty.baud if self._pty else 0
 
     async def __aenter__(self) -> Self:
         self._pty = Pty()

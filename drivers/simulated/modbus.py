@@ -58,20 +58,23 @@ def _request(data: bytes) -> tuple[int, int] | None:
 
 
 class PtyBus(PtyLine):
-    """Units on an RTU line behind a pseudo-terminal. `baud` makes replies take the time that the wire would.
+    """Units on an RTU line behind a pseudo-terminal. `baud` makes replies take the time that the wire would; with `exact`,
+    who speaks at another speed is not understood.
 
     `async with PtyBus([Unit(1, ...)]) as bus: ... bus.url`
     """
 
-    def __init__(self, units: Iterable[Unit], baud: int | None = None, echo: bool = False) -> None:
+    def __init__(self, units: Iterable[Unit], baud: int | None = None, echo: bool = False, exact: bool = False) -> None:
         super().__init__(self._hears, baud or 9600)
+        self._speed = (baud or 9600) if exact else None
         self._line = _Line(units, self.write, baud)
         self._echo = echo
 
     def _hears(self, data: bytes) -> None:
         if self._echo:
             self.write(data)
-        self._line.receive(data)
+        if self._speed in (None, self.client_baud):
+            self._line.receive(data)
 
 
 class TcpBus:

@@ -1,0 +1,125 @@
+"""Which known device is this? Every profile's own registers are tried, and what exists, what is refused and what is plausible
+is weighed. A confidence is no proof: two makers may use one map.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from drivers.scan.prober import Prober
+from drivers.sensors.modbus_profile import ModbusProfile, ModbusSeries
+from protocols.errors import RemoteError
+from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Request
+from protocols.modbus_plan import Block, Planner
+from protocols.scan_plan import Setting, allowed
+
+TRIES = 2  # of a request that was not answered at all
+PATIENCE = 0.3  # seconds at least: here somebody is known to answer
+LEAST_CONFIDENCE = 0.3
+MOST_CONFIDENCE = 0.95
+MOST_CANDIDATES = 5
+# Shares of a confidence, of one that every register of a profile speaks for. By trial on all shipped profiles.
+BASE, COVERED, UNIT, SPEED = 0.45, 0.45, 0.05, 0.05
+ALL_ZERO = 0.5  # a device without its sensors, or one that answers 0 to everything
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    profile: str
+    title: str
+    confidence: float
+    good: int  # registers that exist and hold something plausible
+    of: int
+
+
+Address = tuple[int, int]
+"""Function and register."""
+
+
+class Examiner:
+    """One device under examination. No request is sent twice."""
+
+    def __init__(self, prober: Prober, unit: int, patience: float) -> None:
+        self._prober, self._unit, self._patience = prober, unit, max(patience, PATIENCE)
+        self._asked: dict[Request, tuple[int, ...] | int | None] = {}
+        self.exists: set[Address] = set()
+
+    async def read(self, request: Request) -> tuple[int, ...] | int | None:
+        """The words; or the code of a refusal; or None for silence, and for what is not asked in a scan."""
+        if request not in self._asked:
+            self._asked[request] = await self._ask(request) if allowed(request) else None
+        answer = self._asked[request]
+        if isinstance(answer, tuple):
+            self.exists |= {(request.function, request.address + place) for place in range(request.count)}
+        return answer
+
+    async def _ask(self, request: Request) -> tuple[int, ...] | int | None:
+        for _ in range(TRIES):
+            outcome = await self._prober.ask(self._unit, request, self._patience)
+            if outcome.answered:
+                return outcome.values if outcome.values is not None else outcome.refused
+        return None
+
+    async def words_of(self, profile: ModbusProfile) -> dict[str, Sequence[int]]:
+        """What the device has of a profile: series → words."""
+        planner = Planner([one.register() for one in profile.series], profile.planned())
+        waiting, found = planner.blocks()[::-1], dict[str, Sequence[int]]()
+        while waiting:
+            block = waiting.pop()
+            answer = await self.read(Request(block.function, block.address, block.count))
+            if isinstance(answer, tuple):
+                found |= {one.name: block.words(one, answer) for one in block.registers}
+            elif answer in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) or not _as_a_whole(block):
+                waiting += planner.learn(block)[::-1]
+            elif not found:
+                break  # silent, or no such function: nothing of this profile is here
+        return found
+
+
+def _as_a_whole(block: Block) -> bool:
+    return allowed(Request(block.function, block.address, block.count))
+
+
+async def identify(
+    prober: Prober, unit: int, profiles: Sequence[ModbusProfile], patience: float
+) -> tuple[list[Candidate], list[Address]]:
+    """Who it may be, the likeliest first; and the registers that were seen to exist."""
+    examiner = Examiner(prober, unit, patience)
+    found = [(profile, await examiner.words_of(profile)) for profile in profiles]
+    setting = prober.setting
+    weighed = [weigh(profile, words, examiner.exists, unit, setting) for profile, words in found]
+    likely = sorted(
+        (one for one in weighed if one.confidence >= LEAST_CONFIDENCE), key=lambda one: (-one.confidence, -one.of)
+    )
+    return likely[:MOST_CANDIDATES], sorted(examiner.exists)
+
+
+def weigh(
+    profile: ModbusProfile, words: Mapping[str, Sequence[int]], exists: set[Address], unit: int, setting: Setting
+) -> Candidate:
+    """How well a profile explains a device that has `exists`. Pure."""
+    good = sum(one.name in words and _plausible(one, words[one.name]) for one in profile.series)
+    share = good / len(profile.series)
+    functions = {one.fc for one in profile.series}
+    seen = {address for address in exists if address[0] in functions}
+    listed = {(one.fc, one.address + place) for one in profile.series for place in range(one.register().width)}
+    listed |= {(one.fc, address) for one in profile.limits.readable for address in range(one.first, one.last + 1)}
+    covered = len(seen & listed) / len(seen) if seen else 0.0
+    defaults = profile.defaults
+    confidence = share * (
+        BASE
+        + COVERED * covered
+        + UNIT * (unit == defaults.unit)
+        + SPEED * (setting == Setting(defaults.baud, defaults.parity))
+    )
+    if not any(word for one in words.values() for word in one):
+        confidence *= ALL_ZERO
+    return Candidate(profile.name, profile.title, round(min(confidence, MOST_CONFIDENCE), 2), good, len(profile.series))
+
+
+def _plausible(one: ModbusSeries, words: Sequence[int]) -> bool:
+    try:
+        value = one.register().decode(words)
+    except RemoteError as wrong:
+        return wrong.reason == "missing"
+    return isfinite(value) and (one.span is None or one.span[0] <= value <= one.span[1])
