@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from typing import Any
 
-from drivers.api import Context
+from drivers.api import Context, Declined
 from drivers.bearers.sim import Sim, SimConfig
 from protocols.errors import RemoteError
 from protocols.narrow import command, control, detail, digest, event, fragments, header, hello, keys, receipt, sealed
@@ -81,8 +81,11 @@ class FarEnd:
                 await self.say(name, answer)
 
     async def say(self, name: str, frame: Frame, to: str = "") -> None:
-        if not self.mute:
-            await self.ends[name].send(header.encode(frame), to)
+        while not self.mute:
+            sent = await self.ends[name].send(header.encode(frame), to)
+            if not isinstance(sent, Declined) or not sent.retry_after:
+                return
+            await asyncio.sleep(sent.retry_after)
 
     async def command(self, name: str, said: Command) -> int:
         message = self.epochs.current.seal(Kind.COMMAND, command.encode(said))
@@ -141,7 +144,7 @@ class FarEnd:
         return hello.answer(self._hello_key, Answer(welcome, self.epochs.highest, self._unix()), os.urandom(12), nonce)
 
     def _begin(self, said):
-        counter = Numbers(0, lambda until: counter.reserved(until))
+        counter = Numbers(0, lambda until: counter.reserved(until))  # noqa: PLW0108 - it does not exist yet
         return open_session(self._secret, self.station, said.epoch, counter, INSTANCE)
 
     def _take(self, opened) -> Reason | None:
