@@ -17,7 +17,6 @@ import msgspec
 from agent import places
 from agent.buttons import ButtonConfig, check_button, check_buttons
 from agent.clock import SOURCES
-from agent.contacts import ContactsConfig, check_contacts
 from agent.finding import Finding
 from agent.hours import HoursConfig, check_hours
 from agent.plans import Plans
@@ -40,6 +39,7 @@ from protocols.errors import ProtocolError
 if TYPE_CHECKING:
     from agent.bearers.config import BearerTable, NarrowConfig
     from agent.consistency import ConsistencyConfig
+    from agent.contacts import ContactsConfig
     from agent.derive.config import DerivedTable
     from agent.hearing import MicrophoneConfig
     from agent.lan import LanConfig
@@ -122,7 +122,7 @@ class Config:
     actuators: list[Made]
     rules: list[RuleConfig] = field(default_factory=list)
     buttons: list[ButtonConfig] = field(default_factory=list)
-    contacts: ContactsConfig | None = None
+    contacts: "ContactsConfig | None" = None
     bearers: "list[BearerTable]" = field(default_factory=list)
     narrow: "NarrowConfig | None" = None  # where there are bearers
     derived: "list[DerivedTable]" = field(default_factory=list)
@@ -276,7 +276,7 @@ def _read(reader: _Reader) -> Config | None:
     actuators = reader.driven("actuator", registry.ACTUATORS, "modbus-relay")
     rules = reader.typed("rule", RuleConfig)
     buttons = reader.typed("button", ButtonConfig)
-    contacts = reader.one("contacts", ContactsConfig) if "contacts" in reader.data else None
+    contacts = _contacts(reader)
     bearers, narrow = _narrow(reader)
     if station is None or clock is None or buffer is None or control is None:
         return None
@@ -315,6 +315,14 @@ def _narrow(reader: _Reader) -> "tuple[list[BearerTable], NarrowConfig | None]":
         reader.add(label, problems)
         bearers += [one] if one is not None else []
     return bearers, reader.one("narrow", NarrowConfig, NarrowConfig())
+
+
+def _contacts(reader: _Reader) -> "ContactsConfig | None":
+    if "contacts" not in reader.data:
+        return None
+    from agent.contacts import ContactsConfig
+
+    return reader.one("contacts", ContactsConfig)
 
 
 def _derived(reader: _Reader) -> "list[DerivedTable]":
@@ -436,6 +444,8 @@ def _local(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Pro
         yield f"button {button.name}", check_button(button, [bus.name for bus in config.buses], plans)
     yield "", check_buttons(config.buttons)
     if config.contacts is not None:
+        from agent.contacts import check_contacts
+
         yield "contacts", check_contacts(config.contacts)
 
 

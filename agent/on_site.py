@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent import contacts, inhibit
+from agent import inhibit
 from agent.alerting import Alerting
 from agent.buttons import Button, ButtonConfig, Push, input_of
 from agent.config import Config
-from agent.contacts import Contacts
 from agent.control import Verb
 from agent.drill import Drill, Tap, self_test
 from agent.inhibit import Inhibit
@@ -24,6 +23,9 @@ from agent.say import catalogue
 from agent.supervisor import Supervisor
 from buffer.model import Lane
 from drivers.api import Actuator, Context, Source
+
+if TYPE_CHECKING:
+    from agent.contacts import Contacts
 
 if TYPE_CHECKING:
     from agent.hearing import Ear
@@ -120,10 +122,12 @@ class OnSite:
         self._tap("alarm.by_hand", {"alert": alarm.identity.hex(), "button": button.name}, Lane.ALARM)
         alerting.local(alarm)
 
-    def _make_contacts(self) -> Contacts | None:
+    def _make_contacts(self) -> "Contacts | None":
         if self._config.contacts is None or self._alerting is None:
             return None
-        made = Contacts(
+        from agent import contacts
+
+        made = contacts.Contacts(
             self._config.contacts,
             record=self._tap,
             keep=lambda value: self._buffer.set_meta(contacts.KEPT, value),
