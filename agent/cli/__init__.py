@@ -27,10 +27,13 @@ VERBS = {
     "display": "serve the page that a screen shows",
     "init": "set a station up: configuration, keys, certificate request",
     "provision": "one signed site pack a station, for the office",
+    "accept": "the station proves itself and leaves a signed report",
     "doctor": "what is wrong with this station, and what to do",
     "plan": "check the plans, or show what one does",
     "drill": "play an exercise and watch every step",
     "profile": "which devices are known, and what they give",
+    "scan": "find serial ports, and what hangs on them",
+    "monitor": "what goes over a line, decoded live",
     "modbus": "read registers of one device, or write them after a typed yes",
     "headend": "the other end of narrow bearers, beside the platform",
 }

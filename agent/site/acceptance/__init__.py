@@ -1,0 +1,1 @@
+"""`fengsui accept`: a station proves itself row by row, and signs what was seen."""
