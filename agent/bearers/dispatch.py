@@ -31,8 +31,8 @@ from protocols.narrow.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
-LOOK = 2.0  # seconds between looks while an alarm or event waits: what MQTT settles is seen by looking
-QUIET_LOOK = 30.0  # and while none does
+LOOK = 2.0  # seconds between looks while an alarm or event waits and MQTT is there: what it settles is seen by looking
+QUIET_LOOK = 30.0  # otherwise; what is new wakes us
 FORGET = 900.0  # seconds after which a digest or a proof is no longer waited for
 DIGESTS = 8  # that nobody acknowledged and that still may be; older ones are superseded anyway
 NOTHING = "nothing"  # there was nothing to send after all
@@ -133,7 +133,7 @@ class Dispatch:
         self._messages = {key: self._messages.get(key) or self._message(one) for key, one in held.items()}
         self._keys = {message.key: key for key, message in self._messages.items()}
         self.parcels.forget(held)
-        self._look_at = now + (LOOK if held else QUIET_LOOK)
+        self._look_at = now + (LOOK if held and self.wide.way.open else QUIET_LOOK)
 
     def _pass_time(self, now: float) -> None:
         for parcel, bearer in self.parcels.tick(now):

@@ -132,7 +132,7 @@ def test_what_is_heard_again_does_nothing_again(tmp_path):
             site.fleet._heard = deliver
             delivered = site.dispatch().delivered
             for _ in range(50):
-                for at, got in list(taken):
+                for at, got in taken:
                     deliver(at, got)
             await site.passes(300)
             assert len(site.obeyed) == 1
