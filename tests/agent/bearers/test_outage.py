@@ -1,6 +1,7 @@
 """A day without the public network, twenty series at a minute: what gets through meanwhile, and what comes after."""
 
 import asyncio
+import math
 import random
 
 import pytest
@@ -36,20 +37,24 @@ class Day:
     """What was recorded when (loop seconds), and what the far end had of it in the end."""
 
     def __init__(self):
-        self.alarms, self.ages, self.numbers = {}, [], {}
+        self.alarms, self.done, self.ages, self.numbers = {}, {}, [], {}
 
 
 async def outage(site, hours):
     """A reading a minute, an alarm an hour at any moment, and a line falling silent now and then."""
     day, chance, begun = Day(), random.Random(1), []
     dispatch = site.dispatch()
-    obey = dispatch._obey
+    obey, delivered = dispatch._obey, dispatch._delivered
 
     def noted(order, now):
         begun.append((now, order.load))
         obey(order, now)
 
-    dispatch._obey = noted
+    def acknowledged(parcel):
+        day.done |= {span.key.number: site.loop.time() for span in parcel.spans if span.key.lane is Lane.ALARM}
+        delivered(parcel)
+
+    dispatch._obey, dispatch._delivered = noted, acknowledged
     for minute in range(hours * 60):
         site.sample(round(10 + chance.random(), 2))
         wait = chance.uniform(0, SLOT) if minute % 60 == 37 else 0.0
@@ -75,35 +80,27 @@ def ages(begun):
     return found
 
 
-def arrived(site):
-    """When the far end had each alarm, by number."""
-    return {
-        int(said["id"].rpartition("/")[2].partition("-")[0]): at
-        for at, said in site.far.events
-        if "/alarm/" in said["id"]
-    }
-
-
-@pytest.mark.parametrize("bearers", [{"beidou": BEIDOU}, {"beidou": BEIDOU, "sbd": SBD}], ids=["beidou", "and sbd"])
+@pytest.mark.parametrize(
+    ("bearers", "within"), [({"beidou": BEIDOU}, 130), ({"beidou": BEIDOU, "sbd": SBD}, 60)], ids=["beidou", "and sbd"]
+)
 @pytest.mark.broker
-def test_a_day_without_the_public_network(tmp_path, bearers):
+def test_a_day_without_the_public_network(tmp_path, bearers, within):
+    """`within`: seconds in which 95 in 100 alarms are delivered and acknowledged."""
+
     async def away():
         async with village(tmp_path, bearers, series=SERIES) as site:
             day = await outage(site, HOURS)
             await site.until(lambda: not site.pending(Lane.ALARM), 1800)
-            took = sorted(arrived(site)[number] - at for number, at in day.alarms.items())
-            assert len(took) == len(day.alarms)
+            took = sorted(day.done[number] - at for number, at in day.alarms.items())
+            assert took[math.ceil(len(took) * 0.95) - 1] <= within
             assert max(map(int, day.ages)) <= 2  # a slot that an alarm cut short is none
-            assert took[-1] < 600
             assert len(site.far.counters) == len(set(site.far.counters))
             assert site.fleet.lines["beidou"].bearer.counts["sent"] <= HOURS * 60 + 60
             await asyncio.wrap_future(site.buffer.flush())
             day.numbers = dict(site.far.numbers)
-            return day, took
+            return day
 
-    day, took = run(away())
-    print(f"alarms {len(took)}, worst {took[-1]:.0f} s, p95 {took[int(len(took) * 0.95) - 1]:.0f} s")
-    asyncio.run(back(tmp_path, day))
+    asyncio.run(back(tmp_path, run(away())))
 
 
 async def back(folder, day):
