@@ -160,6 +160,37 @@ def _gga(fields: Fields) -> Decoded:
     }
 
 
+def _gll(fields: Fields) -> Decoded:
+    valid = at(fields, 5) == "A"
+    return {
+        "time": clock(at(fields, 4)),
+        "valid": valid,
+        "lat": degrees(at(fields, 0), at(fields, 1), 90) if valid else None,
+        "lon": degrees(at(fields, 2), at(fields, 3), 180) if valid else None,
+        "mode": at(fields, 6),
+    }
+
+
+def _gns(fields: Fields) -> Decoded:
+    """A fix of several constellations: one letter of the mode for each, N for none."""
+    modes = at(fields, 5)
+    fix = bool(modes.strip("N"))
+    altitude, geoid = number(at(fields, 8)), number(at(fields, 9))
+    return {
+        "time": clock(at(fields, 0)),
+        "lat": degrees(at(fields, 1), at(fields, 2), 90) if fix else None,
+        "lon": degrees(at(fields, 3), at(fields, 4), 180) if fix else None,
+        "modes": modes,
+        "satellites": integer(at(fields, 6)),
+        "hdop": number(at(fields, 7)),
+        "altitude_m": altitude,
+        "geoid_m": geoid,
+        "height_m": None if altitude is None or geoid is None else round(altitude + geoid, 4),
+        "correction_age_s": number(at(fields, 10)),
+        "station": at(fields, 11),
+    }
+
+
 def _gsa(fields: Fields) -> Decoded:
     satellites = [integer(text) for text in fields[2:14] if text]
     return {
@@ -286,6 +317,8 @@ _PLAIN: Mapping[str, Callable[[Fields], Decoded]] = {
     "MMB": _mmb,
     "XDR": _xdr,
     "GGA": _gga,
+    "GLL": _gll,
+    "GNS": _gns,
     "GST": _named("", "rms_m", "major_m", "minor_m", "orientation_deg", "sigma_lat_m", "sigma_lon_m", "sigma_alt_m"),
     "GSA": _gsa,
     "GSV": _gsv,

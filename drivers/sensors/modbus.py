@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.bus import Bus
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition
@@ -37,7 +39,7 @@ class ModbusConfig(Naming, forbid_unknown_fields=True, kw_only=True):
     interval: Duration | None = None
     timeout: Duration | None = None
     fast: Fast | None = None
-    scale: dict[str, Scaled] = {}
+    scale: dict[str, Scaled] = msgspec.field(default_factory=dict)
 
 
 class ModbusSource:
