@@ -112,7 +112,10 @@ class Piece:
             raise RemoteError("nan", self.name)
         if not isfinite(raw) or (isinstance(raw, int) and abs(raw) > MOST_EXACT):
             raise RemoteError("overflow", f"{self.name}: {raw}")
-        return self.scale(raw)
+        value = self.scale(raw)
+        if not isfinite(value):
+            raise RemoteError("overflow", f"{self.name}: {raw}")
+        return value
 
 
 def _real(kind: str, data: bytes) -> float:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isfinite
 
-from protocols.errors import LocalError
+from protocols.errors import LocalError, RemoteError
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """`raw * factor + offset`, rounded once."""
+    """`raw * factor + offset`, rounded once; RemoteError `overflow` for what no float holds."""
 
     factor: float = 1.0
     offset: float = 0.0
@@ -31,7 +31,10 @@ class Scale:
     def __call__(self, raw: float) -> float:
         if isinstance(raw, int):
             factor, offset, denominator = self._integers
-            return (raw * factor + offset) / denominator
+            try:
+                return (raw * factor + offset) / denominator
+            except OverflowError:
+                raise RemoteError("overflow", f"{raw}") from None
         if self.factor == 1 and not self.offset:
             return raw
         return float(Decimal(repr(raw)) * Decimal(repr(self.factor)) + Decimal(repr(self.offset)))

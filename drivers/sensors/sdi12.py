@@ -90,11 +90,22 @@ class Probe:
 
     def values(self, command: Command, found: Sequence[float]) -> Iterator[tuple[str, float]]:
         for called, series in self.commands[command]:
-            raw = found[series.value - 1] if series.value <= len(found) else None
-            if raw is None or raw in series.missing or not isfinite(raw):
+            value = _value(series, found)
+            if value is None:
                 self.lacking += 1
-                continue
-            yield called, series.scaled()(raw)
+            else:
+                yield called, value
+
+
+def _value(series: Sdi12Series, found: Sequence[float]) -> float | None:
+    """None where the probe has none, or none that is a number."""
+    if series.value > len(found) or found[series.value - 1] in series.missing:
+        return None
+    try:
+        value = series.scaled()(found[series.value - 1])
+    except RemoteError:
+        return None
+    return value if isfinite(value) else None
 
 
 class Sdi12Source:

@@ -278,3 +278,22 @@ def test_what_check_says(tmp_path):
         ("probe[a] profile odd.toml series[a].command", "line.piece"),
         ("probe[a] profile odd.toml series[a].value", "value.range"),
     ]
+
+
+def test_what_is_no_number_is_no_value(hosted, monkeypatch, tmp_path):
+    """A binary packet may hold what no sign and digits can say."""
+    (tmp_path / "many.toml").write_text(
+        'kind = "sdi12"\nname = "many"\nsource = "x"\n'
+        + "".join(
+            f'[[series]]\nname = "s{n}"\ncommand = "HB"\nvalue = {n}\nunit = "m"\nscale = 0.5\nmissing = [-99]\n'
+            for n in range(1, 6)
+        )
+    )
+    hosted(Sdi12Line([Probe("0", lambda _now: ("1.5", "nan", "inf", "-99"))]))
+
+    async def main():
+        sensor = line_of("sim:sdi12", [{"name": "a", "profile": "many"}], base=tmp_path)
+        assert {one.series: one.value for one in await sensor.read_once()} == {"a.s1": 0.75}
+        assert sensor.status()["counters"]["missing"] == 4
+
+    in_virtual_time(main, monkeypatch)
