@@ -32,6 +32,7 @@ VERBS = {
     "plan": "check the plans, or show what one does",
     "drill": "play an exercise and watch every step",
     "profile": "which devices are known, and what they give",
+    "watch": "the running station on a full screen",
     "scan": "find serial ports, and what hangs on them",
     "monitor": "what goes over a line, decoded live",
     "modbus": "read registers of one device, or write them after a typed yes",

@@ -8,6 +8,7 @@ from math import isfinite
 
 from drivers.scan.prober import Prober
 from drivers.sensors.modbus_profile import ModbusProfile, ModbusSeries
+from drivers.sensors.nmea_profile import NmeaProfile
 from protocols.errors import RemoteError
 from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Request
 from protocols.modbus_plan import Block, Planner
@@ -123,3 +124,18 @@ def _plausible(one: ModbusSeries, words: Sequence[int]) -> bool:
     except RemoteError as wrong:
         return wrong.reason == "missing"
     return isfinite(value) and (one.span is None or one.span[0] <= value <= one.span[1])
+
+
+def match_sentences(said: Sequence[str], profiles: Sequence[NmeaProfile]) -> list[Candidate]:
+    """NMEA profiles by the sentences that were heard: `WIMWV` is MWV of whatever talker."""
+    kinds = {one[2:] for one in said}
+    found = []
+    for profile in profiles:
+        wanted = {one.sentence for one in profile.series}
+        share = len(wanted & kinds) / len(wanted | kinds)
+        good = sum(one.sentence in kinds for one in profile.series)
+        if good:
+            found.append(
+                Candidate(profile.name, profile.title, round(share * MOST_CONFIDENCE, 2), good, len(profile.series))
+            )
+    return sorted(found, key=lambda one: -one.confidence)[:MOST_CANDIDATES]
