@@ -130,6 +130,23 @@ def test_the_supply_under_load():
     assert act.supply(Trace("battery.voltage", "V", [(0, 12.6), (5, 11.0)])).result is Result.FAIL
 
 
+def test_the_siren_on_battery_is_watched_and_followed():
+    volts = iter([12.6, 12.4, 12.3])
+    row = {"actuator": "siren", "channel": "siren", "result": "done", "reason": ""}
+    bench = StandIn(config())
+    bench.answers |= {
+        "status": lambda _: {"newest": {"box.battery.voltage": {"value": next(volts, 12.2), "unit": "V", "age": 0.1}}},
+        "drill.start": {"drill": 1},
+        "drill.watch": lambda facts: {"steps": [1], "result": {} if facts["after"] < 2 else {"actuators": [row, row | {"actuator": "lamp", "result": "silent"}]}},
+    }  # fmt: skip
+    rows = list(act.audible(bench, on_battery=""))
+    assert results(rows)[:2] == [("siren", "pass", "accept.audible.good"), ("lamp", "fail", "accept.audible.bad")]
+    assert rows[2].traces[0].points[0][1] == 12.6
+    assert [row.result for row in act.audible(bench, on_battery="mains cannot be cut")][-1] is Result.NOT_FITTED
+    bench.answers["drill.start"] = {"error": "drill.refused", "reason": "crowded"}
+    assert results(act.audible(bench, on_battery="")) == [("", "fail", "accept.audible.refused")]
+
+
 def test_the_power_cut_ends_a_boot_and_the_run_goes_on(tmp_path):
     bench = StandIn(config(state=tmp_path), status={"readings": {"committed": 5}})
     skipped = dict.fromkeys(

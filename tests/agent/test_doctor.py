@@ -1,9 +1,14 @@
 """The check-up: facts in, lines out; facts from made-up /proc, /sys and /run; and the whole of it beside an agent."""
 
+import contextlib
 import json
+import socket
+import ssl
+import threading
 import time
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from agent.control import ask
@@ -183,6 +188,40 @@ def test_a_broker_with_a_certificate_and_one_that_is_not_there(tmp_path):
     assert network.certificate_end(tmp_path / "none") is None
     away = network.broker(RouteConfig(name="p", url="mqtt://127.0.0.1:1"), tmp_path, NOW)
     assert away.why
+
+
+def test_a_broker_whose_certificate_ends_soon_or_is_a_strangers(tmp_path):
+    authority, stranger = Authority(tmp_path / "a"), Authority(tmp_path / "b")
+    server = authority.issue("localhost", ends=10 * DAY)
+    with tls_server(server) as port:
+        route = RouteConfig(name="p", url=f"mqtts://localhost:{port}", ca=str(authority.ca))
+        good = network.broker(route, tmp_path, time.time())
+        bad = network.broker(replace_ca(route, stranger.ca), tmp_path, time.time())
+    assert good.why == ""
+    assert good.ends == pytest.approx(time.time() + 864000, abs=600)
+    assert "certificate" in bad.why
+
+
+@contextlib.contextmanager
+def tls_server(pair):
+    """Shakes hands with whoever comes, and says no more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            for _ in range(2):
+                with contextlib.suppress(OSError), context.wrap_socket(listening.accept()[0], server_side=True) as one:
+                    one.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(20)
+
+
+def replace_ca(route, ca):
+    return msgspec.structs.replace(route, ca=str(ca))
 
 
 # The whole
