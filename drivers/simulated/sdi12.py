@@ -220,7 +220,7 @@ def alone() -> Sdi12Line:
     return Sdi12Line(
         [
             Probe("0", level, identity="13FENGSUILEVEL 001"),
-            Probe("1", lambda _now: ("+23.1", "+18.2", "+412"), seconds=2, identity="14FENGSUISOIL  001"),
+            Probe("1", lambda _now: ("+2345", "+18.2", "+412"), seconds=2, identity="14FENGSUISOIL  001"),
             Probe("2", lambda _now: ("-0.02", "+11.5"), seconds=5, identity="13FENGSUITILT  001"),
         ]
     )
