@@ -1,0 +1,220 @@
+"""One reply of each device, as its registers are told by its source: word order, scale, sign and bits.
+
+Frames are made here from the map's own arithmetic, except those under PRINTED, which the makers print.
+"""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from drivers.sensors.line_profile import open_line
+from drivers.sensors.modbus_profile import open_modbus
+from drivers.sensors.nmea_profile import open_nmea
+from drivers.sensors.sdi12_profile import open_sdi12
+from protocols.modbus_pdu import decode_reply
+from protocols.modbus_plan import Planner
+from protocols.modbus_rtu import seal, unseal
+
+
+def high_first(value):
+    return struct.unpack(">HH", struct.pack(">f", value))
+
+
+def low_first(value):
+    return high_first(value)[::-1]
+
+
+def long_low_first(value):
+    return value & 0xFFFF, value >> 16
+
+
+def opened(name):
+    profile, problems = open_modbus(name)
+    assert problems == []
+    return profile
+
+
+def read(name, words):
+    """What a device that holds these words, and zeros elsewhere, is understood to say; through a sealed frame."""
+    profile = opened(name)
+    (block,) = Planner([one.register() for one in profile.series], profile.planned()).blocks()
+    held = [0] * block.count
+    for address, more in words.items():
+        held[address - block.address : address - block.address + len(more)] = more
+    data = b"".join(word.to_bytes(2, "big") for word in held)
+    frame = seal(profile.defaults.unit, bytes([block.function, len(data)]) + data)
+    unit, pdu = unseal(frame)
+    assert unit == profile.defaults.unit
+    return block.values(decode_reply(pdu).values)[0]
+
+
+SAID = {
+    "eastron-sdm120": (
+        {0: high_first(230.2), 6: high_first(1.5), 12: high_first(-345.25), 70: high_first(50.0), 72: high_first(0.5)},
+        {
+            "mains.voltage": 230.2,
+            "mains.current": 1.5,
+            "mains.power": -345.25,
+            "mains.frequency": 50,
+            "mains.energy": 0.5,
+        },
+    ),
+    "eastron-sdm630": (
+        {0: high_first(230.0), 4: high_first(231.5), 10: high_first(2.5), 52: high_first(1200.0), 74: high_first(7.25)},
+        {
+            "mains.voltage.a": 230,
+            "mains.voltage.c": 231.5,
+            "mains.current.c": 2.5,
+            "mains.power": 1200,
+            "mains.energy.export": 7.25,
+        },
+    ),
+    "peacefair-pzem-017": (
+        {0: (1234,), 1: (250,), 2: long_low_first(70000), 4: long_low_first(123456), 7: (0xFFFF,)},
+        {
+            "power.voltage": 12.34,
+            "power.current": 2.5,
+            "power.power": 7000,
+            "power.energy": 123456,
+            "power.alarm.high": 0,
+            "power.alarm.low": 1,
+        },
+    ),
+    "epever-tracer": (
+        {0x3100: (1850,), 0x3102: long_low_first(123456), 0x3104: (1312,), 0x3111: (0x10000 - 250,), 0x311A: (87,)},
+        {
+            "solar.voltage": 18.5,
+            "solar.power": 1234.56,
+            "battery.voltage": 13.12,
+            "device.temperature": -2.5,
+            "battery.charge": 87,
+        },
+    ),
+    "renogy-rover": (
+        {0x100: (85, 132, 245), 0x104: (132, 50, 7, 325, 321, 104)},
+        {
+            "battery.charge": 85,
+            "battery.voltage": 13.2,
+            "battery.charging.current": 2.45,
+            "load.voltage": 13.2,
+            "load.current": 0.5,
+            "load.power": 7,
+            "solar.voltage": 32.5,
+            "solar.current": 3.21,
+            "solar.power": 104,
+        },
+    ),
+    "victron-gx-solarcharger": (
+        {771: (2634, 0x10000 - 5)},
+        {"battery.voltage": 26.34, "battery.charging.current": -0.5},
+    ),
+    "victron-gx-battery": (
+        {259: (2634,), 261: (0x10000 - 75, 0x10000 - 85), 266: (985,)},
+        {"battery.voltage": 26.34, "battery.current": -7.5, "battery.temperature": -8.5, "battery.charge": 98.5},
+    ),
+    "keller-acculevel": (
+        {0x100: (*high_first(0.25), *high_first(12.5))},
+        {"water.pressure": 0.25, "water.temperature": 12.5},
+    ),
+    "vega-vegapuls": ({2001: (1,), 2002: high_first(4.125)}, {"water.invalid": 1, "water.level": 4.125}),
+    "fts-sdi-radar-300w": (
+        {3: (1530, 1480, 45), 8: (1,), 0x0B: (512,), 0x14: (1, 4321)},
+        {
+            "river.velocity.instant": 1.53,
+            "river.velocity": 1.48,
+            "radar.tilt": 45,
+            "river.direction": 1,
+            "radar.signal": 512,
+            "water.distance.ok": 1,
+            "water.distance": 4.321,
+        },
+    ),
+    "vaisala-wm80": (
+        {8: (*low_first(7.5), *low_first(271.5)), 14: low_first(12.25)},
+        {"wind.speed": 7.5, "wind.direction": 271.5, "wind.gust": 12.25},
+    ),
+    "calypso-ulp-pro": (
+        {201: (82, 3599), 205: (75, 1800, 131, 450)},
+        {
+            "wind.speed": 8.2,
+            "wind.direction": 359.9,
+            "wind.speed.10min": 7.5,
+            "wind.direction.10min": 180,
+            "wind.gust": 13.1,
+            "wind.gust.direction": 45,
+        },
+    ),
+    "gill-maximet-gmx600": (
+        {4: high_first(5.25), 6: high_first(90.0), 8: high_first(1013.5), 12: high_first(-3.5), 16: high_first(12.5)},
+        {"wind.speed": 5.25, "wind.direction": 90, "air.pressure": 1013.5, "air.temperature": -3.5, "rain.total": 12.5},
+    ),
+    "campbell-metsens200": (
+        {0: (*high_first(192.0), *high_first(0.5)), 14: high_first(9.75)},
+        {"wind.direction": 192, "wind.speed": 0.5, "wind.gust": 9.75},
+    ),
+    "sht20-xy-md02": ({1: (0xFF33, 546)}, {"air.temperature": -20.5, "air.humidity": 54.6}),
+    "sonbus-xm9505-rain": ({0: (536,)}, {"rain.total": 53.6}),
+    "dfrobot-sen0575-rain": (
+        {8: long_low_first(127400), 10: long_low_first(70000), 12: (90,)},
+        {"rain.total": 12.74, "rain.tips": 70000, "device.uptime": 90},
+    ),
+    "tsingsense-rdsnsr": (
+        {2: (0x07EE, 0x00FA, 0x0140, 0x01AE, 0x0052, 0x0106, 0x0040)},  # 0x07EE is 20.30, as printed
+        {
+            "road.temperature": 20.3,
+            "road.water": 2.5,
+            "road.ice": 3.2,
+            "road.snow": 4.3,
+            "road.grip": 0.82,
+            "road.state": 262,
+            "device.status": 64,
+        },
+    ),
+    "winkool-vtn-vibrating-wire": (
+        {100: (0x3119,), 115: (0x3413,)},
+        {"ch1.frequency": 1256.9, "ch16.frequency": 1333.1},
+    ),
+    "witmotion-wt901c485": ({0x3D: (8192, 0x10000 - 16384)}, {"tilt.roll": 45, "tilt.pitch": -90}),
+    "delta-ohm-pmsense": ({3: (82, 154, 301)}, {"air.pm1": 8.2, "air.pm2_5": 15.4, "air.pm10": 30.1}),
+    "senseair-s8": ({0: (2, 0, 0, 904)}, {"device.status": 2, "gas.co2": 904}),
+    "detcon-1000-h2s": (
+        {0: (100, 235), 4: (0b0000_1000_1000_1000,)},
+        {"gas.range": 100, "gas.h2s": 23.5, "gas.fault": 0, "gas.alarm1": 1, "gas.alarm2": 1, "gas.calibrating": 1},
+    ),
+    "oldham-itrans-2-lel": ({101: (0xFFFE,)}, {"gas.combustible": -2}),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_registers_of_a_device_mean_what_its_source_says(name):
+    words, means = SAID[name]
+    values = read(name, words)
+    assert {series: values[series] for series in means} == means
+
+
+# Replies that the makers print: (profile, reply, first address asked for, what it means).
+PRINTED = [
+    ("sonbus-xm9505-rain", "0103020218B92E", 0, {"rain.total": 53.6}),
+    (
+        "winkool-vtn-vibrating-wire",
+        "0103283119000000000000000000000000000000000000000000000000000000003413270F270F270F270F419E",
+        100,
+        {"ch1.frequency": 1256.9, "ch16.frequency": 1333.1},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "frame", "address", "means"), PRINTED)
+def test_a_printed_reply_means_what_its_maker_says(name, frame, address, means):
+    unit, pdu = unseal(bytes.fromhex(frame))
+    words = decode_reply(pdu).values
+    profile = opened(name)
+    assert unit == profile.defaults.unit
+    registers = {one.name: one.register() for one in profile.series}
+    assert {name: registers[name].decode([words[registers[name].address - address]]) for name in means} == means
+
+
+def test_what_a_device_cannot_tell_is_no_value():
+    assert "wind.speed" not in read("gill-maximet-gmx600", {4: (0x7FFF, 0xFFFF)})  # so its manual
+    assert "ch2.frequency" not in read("winkool-vtn-vibrating-wire", {101: (0,)})
