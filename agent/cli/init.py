@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import complain, print_json, with_config, with_json
+from agent.cli.common import DEFAULT_CONFIG, complain, print_json, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.finding import Finding
     from agent.site.questions import Question
     from agent.site.setup import Made
 
+UNIT_STATE = "/var/lib/fengsui"  # StateDirectory= of the unit
 TRIES = 3  # wrong answers to one question from a file or a pipe are one; a person may mistype
 PORT_FOLDERS = ("/dev/fengsui", "/dev/serial/by-path")
 LARGEST_PACK = 16 << 20  # bytes
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         if options.config.exists():
             complain("init.exists", file=options.config)
             return 2
-        files = _from_pack(options.pack, given) if options.pack else _from_answers(given)
+        files = _from_pack(options.pack, given) if options.pack else _from_answers(given, _state(options.config))
         return _set_up(files, options) if files else 2
     except LocalError as wrong:
         complain("init.refused", why=str(wrong))
@@ -78,14 +79,19 @@ def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _from_answers(given: Mapping[str, str] | None) -> dict[str, bytes]:
+def _state(config: Path) -> str:
+    """Where the unit keeps it, said outright: a command by hand must find the same keys as the service."""
+    return UNIT_STATE if config.parent == Path(DEFAULT_CONFIG).parent else ""
+
+
+def _from_answers(given: Mapping[str, str] | None, state: str) -> dict[str, bytes]:
     from agent.site.pack import CONFIG
     from agent.site.questions import CREDENTIALS, QUESTIONS, compose, credentials
 
     strange = (given or {}).keys() - {"state"} - {one.name for one in QUESTIONS}
     if strange:
         raise ValueError(f"{min(strange)}: no such question; known are {', '.join(one.name for one in QUESTIONS)}")
-    answers = {"state": (given or {}).get("state", "")}
+    answers = {"state": (given or {}).get("state", state)}
     for question in QUESTIONS:
         if not question.when or answers.get(question.when):
             answers[question.name] = _answer(question, given)

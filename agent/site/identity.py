@@ -59,7 +59,7 @@ def make_identity(station: str, state: Path) -> Identity:
 
 
 def give(file: Path, like: Path) -> None:
-    """Made by an administrator, used by the service: a file belongs to whom its folder belongs."""
+    """Made by an administrator, used by the service: a file is to belong to whom the folder of the state belongs."""
     if os.geteuid() == 0:
         owner = like.stat()
         os.chown(file, owner.st_uid, owner.st_gid)
@@ -113,4 +113,3 @@ def write_secret(file: Path, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-    give(file, file.parent)

@@ -53,6 +53,8 @@ def files_of(template: Path, row: Mapping[str, str]) -> dict[str, bytes]:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise LocalError("provision-template", f"{row['id']}: {wrong}") from None
+    if not data.get("station", {}).get("state"):
+        raise LocalError("provision-template", 'say in [station] where its state is kept: state = "/var/lib/fengsui"')
     files = {CONFIG: text.encode(), SECRET: secrets.token_hex(SECRET_BYTES).encode() + b"\n"}
     for name in shared(data):
         if not plain_name(name):

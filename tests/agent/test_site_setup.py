@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -41,6 +42,7 @@ id = "${{id}}"
 name = "${{name}}"
 areas = ["${{area}}"]
 language = "zh"
+state = "state"
 
 [[route]]
 name = "county"
@@ -249,6 +251,23 @@ def test_rubbish_is_refused_and_no_more(data, at):
             assert open_pack(bad, OFFICE).files == {CONFIG: b"x", SECRET: b"y"}
         except LocalError:
             continue
+
+
+def test_a_template_says_where_the_state_is(office):
+    template = office / "site.toml"
+    template.write_text(template.read_text().replace('state = "state"\n', ""))
+    done = fengsui(
+        "provision", office / "stations.csv", "--template", template, "--key", office / "office.pem", "--out", office
+    )
+    assert done.returncode == 2
+    assert "/var/lib/fengsui" in done.stderr
+
+
+def test_the_units_own_state_is_said_outright():
+    from agent.cli.init import _state
+
+    assert _state(Path("/etc/fengsui/station.toml")) == "/var/lib/fengsui"
+    assert _state(Path("station.toml")) == ""
 
 
 def test_a_value_stays_inside_its_string():
