@@ -4,17 +4,22 @@ Frames are made here from the map's own arithmetic, except those under PRINTED, 
 """
 
 import struct
-from pathlib import Path
 
 import pytest
 
+from drivers.sensors.line import LineLanguage
 from drivers.sensors.line_profile import open_line
 from drivers.sensors.modbus_profile import open_modbus
 from drivers.sensors.nmea_profile import open_nmea
+from drivers.sensors.sdi12 import _value
 from drivers.sensors.sdi12_profile import open_sdi12
+from protocols.line_frame import seal as line_seal
 from protocols.modbus_pdu import decode_reply
 from protocols.modbus_plan import Planner
 from protocols.modbus_rtu import seal, unseal
+from protocols.nmea import NmeaStream
+from protocols.nmea_decode import decode
+from protocols.sdi12 import numbers
 
 
 def high_first(value):
@@ -218,3 +223,85 @@ def test_a_printed_reply_means_what_its_maker_says(name, frame, address, means):
 def test_what_a_device_cannot_tell_is_no_value():
     assert "wind.speed" not in read("gill-maximet-gmx600", {4: (0x7FFF, 0xFFFF)})  # so its manual
     assert "ch2.frequency" not in read("winkool-vtn-vibrating-wire", {101: (0,)})
+
+
+def heard(name, lines):
+    """What a listed instrument is understood to say by these lines, to the first of its questions if it has any."""
+    profile, problems = open_line(name)
+    assert problems == []
+    language = LineLanguage(profile)
+    asked = language.questions[0] if language.questions else None
+    return [language.read(frame, asked) for frame in language.splitter().feed(lines)]
+
+
+def test_visibility_in_answer_to_its_question():
+    ((values, _),) = heard("lufft-vs20k-visibility", b"$ 12289 M 00601 03456\r")  # the manual's example
+    assert values == {"visibility.mor": 1728}
+    ((values, lacking),) = heard("lufft-vs20k-visibility", b"$ 12289 M 00601 65524\r")  # an error's code
+    assert (values, lacking) == ({}, ["missing"])
+
+
+@pytest.mark.parametrize(("unit", "level"), [("1", {"tide.level": 12.345, "tide.sigma": 0.012}), ("2", {})])
+def test_a_tide_gauge_in_metres_only(unit, level):
+    profile, _ = open_line("valeport-tidemaster")
+    body = f"$PVTM0,7,22112026,214500,12.345,0.012,{unit},12.6,0000".encode()
+    ((values, _),) = heard("valeport-tidemaster", line_seal(profile.frame.made(), body))
+    assert values == level | {"device.voltage": 12.6}
+
+
+SEA = [
+    (
+        b"$WIXDR,D,0.472,M,HSIG,F,10.377,S,PDOM,F,7.089,S,PAVG,A,175.133,D,MWD*36\r\n",
+        {"wave.height": 0.472, "wave.period": 10.377, "wave.period.mean": 7.089, "wave.direction": 175.133},
+    ),
+    (b"$WIXDR,D,0.694,M,HMAX,D,0.600,M,HMAX2,F,12.540,S,PMAX*62\r\n", {"wave.height.max": 0.694}),
+    (b"$WIXDR,D,1.148,M,HTIDE,D,0.016,M,SDTID,*6D\r\n", {"tide.level": 1.148, "tide.sigma": 0.016}),
+]
+
+
+@pytest.mark.parametrize(("line", "means"), SEA)
+def test_waves_and_tide_as_their_operator_prints_them(line, means):
+    profile, problems = open_nmea("nmea-wave")
+    assert problems == []
+    (sentence,) = NmeaStream().receive(line)
+    said = decode(sentence, 2026)
+    assert {one.name: value for one in profile.series for value in one.pick().values(said)} == means
+
+
+PROBES = [
+    (
+        "lufft-nirs31",  # the manual's example
+        ("+251.4+30.0+2", "+12.4-5.1", "+3.4+25.3"),
+        {
+            "road.water": 0.2514,
+            "road.ice_share": 30,
+            "road.state": 2,
+            "road.temperature": 12.4,
+            "road.freezing": -5.1,
+            "road.snow": 3.4,
+            "road.salt": 25.3,
+        },
+    ),
+    ("lufft-nirs31", ("+251.4+30.0+999.0",), {"road.water": 0.2514, "road.ice_share": 30}),
+    (
+        "ott-pluvio2",
+        ("+12.600+0.210+0.190", "+123.456+80.100+80.050", "+21.5+128"),
+        {
+            "rain.intensity": 12.6,
+            "rain.total": 123.456,
+            "gauge.content": 80.05,
+            "device.temperature": 21.5,
+            "gauge.heater": 128,
+        },
+    ),
+    ("ott-pls-500", ("+2.100+11.25+0",), {"water.level": 2.1, "water.temperature": 11.25, "device.status": 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "buffers", "means"), PROBES)
+def test_the_values_of_a_probe_in_their_order(name, buffers, means):
+    profile, problems = open_sdi12(name)
+    assert problems == []
+    found = [value for text in buffers for value in numbers(text.encode())]
+    read = {one.name: _value(one, found) for one in profile.series}
+    assert {name: value for name, value in read.items() if value is not None} == means
