@@ -7,11 +7,12 @@ slows nothing before that.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from agent.rule_check import check_condition
 from agent.windows import Track
 from drivers.api import Problem, SeriesSpec, Source
-from drivers.pace import Fast, Pace
+from drivers.pace import Fast
 from protocols.quality import Flag, flag_of
 from protocols.reading import Reading
 from protocols.rule_parser import parse
@@ -23,13 +24,19 @@ PERIODS = 3  # intervals after which a value is none any more
 LEAST_STALE = 60.0  # seconds
 
 
-class Urge:
-    """Of one sensor."""
+class Hastened(Protocol):
+    """The pace of one sensor, or of all that hang on one line."""
 
-    def __init__(self, config: Fast, pace: Pace) -> None:
+    def hasten(self, interval: float | None) -> None: ...
+
+
+class Urge:
+    """Of one sensor, which is read every `interval` seconds while nothing is going on."""
+
+    def __init__(self, config: Fast, pace: Hastened, interval: float) -> None:
         self._config, self._pace = config, pace
         self._when = normal(parse(config.when))
-        stale = max(PERIODS * pace.own, LEAST_STALE) if config.stale is None else config.stale
+        stale = max(PERIODS * interval, LEAST_STALE) if config.stale is None else config.stale
         self._patience, self._hold = round(stale * 1000), round(config.hold * 1000)
         asked: dict[str, set[int]] = {}
         for one in operands(self._when):
@@ -53,8 +60,8 @@ class Hastening:
     """All of a station's. `take` is a watcher of the recorder."""
 
     def __init__(self, sensors: Iterable[tuple[Fast | None, Source]], now: Callable[[], int]) -> None:
-        paced = [(fast, getattr(source, "pace", None)) for fast, source in sensors]
-        self.urges = [Urge(fast, pace) for fast, pace in paced if fast is not None and isinstance(pace, Pace)]
+        paced = [(fast, getattr(source, "pace", None), getattr(source, "interval", 0.0)) for fast, source in sensors]
+        self.urges = [Urge(fast, pace, own) for fast, pace, own in paced if fast is not None and pace is not None]
         self._now = now
 
     def take(self, readings: Sequence[Reading]) -> None:

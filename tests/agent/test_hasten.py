@@ -19,7 +19,10 @@ class River:
         assert problems == []
         self.pace, self.now = Pace(600.0), 0
         self.other = Pace(600.0)
-        sensors = [(fast, SimpleNamespace(pace=self.pace)), (None, SimpleNamespace(pace=self.other))]
+        sensors = [
+            (fast, SimpleNamespace(pace=self.pace, interval=600.0)),
+            (None, SimpleNamespace(pace=self.other, interval=600.0)),
+        ]
         self.hastening = Hastening(sensors, lambda: self.now)
 
     def at(self, minute, stage, found=GOOD):
