@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     progress = (None if options.afresh else load(config.state)) or Progress(int(time.time()))
     bench = OnSpot(config, options.patience, complain)
     try:
-        heard = _may_sound(config, options, without)
+        heard = "audible" not in progress.done and _may_sound(config, options, without)
         if not go_on(bench, progress, without=without, audible=heard, boot=this_boot().hex()):
             complain("accept.pull")
             return 1

@@ -59,10 +59,17 @@ def make_identity(station: str, state: Path) -> Identity:
 
 
 def give(file: Path, like: Path) -> None:
-    """Made by an administrator, used by the service: a file is to belong to whom the folder of the state belongs."""
+    """Made by an administrator, used by the service: a secret is to belong to whom the folder of the state belongs."""
     if os.geteuid() == 0:
         owner = like.stat()
         os.chown(file, owner.st_uid, owner.st_gid)
+
+
+def show(file: Path, like: Path) -> None:
+    """The administrator's, and read by the service's group."""
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, 0, like.stat().st_gid)
 
 
 def write_request(station: str, folder: Path, secret: str = "") -> Path:

@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from agent.config import load
 from agent.finding import Finding
-from agent.site.identity import CLIENT_KEY, Identity, give, make_identity, write_request, write_secret
+from agent.site.identity import CLIENT_KEY, Identity, give, make_identity, show, write_request, write_secret
 from agent.site.pack import CONFIG, SECRET
 from protocols.errors import LocalError
 
 QR_TEXT, QR_SVG, QR_PNG = "identity.txt", "identity.svg", "identity.png"
-CONFIG_MODE = 0o640  # it names secrets and holds none
 SCALE = 6  # pixels of a module: readable by a telephone from a label of three centimetres
 
 
@@ -53,9 +52,9 @@ def settle(files: Mapping[str, bytes], target: Path) -> Made:
     identity = make_identity(config.station.id, config.state)
     secret = files.get(SECRET, b"").decode("ascii").strip()
     request = write_request(identity.station, target.parent, secret)
-    target.chmod(CONFIG_MODE)
-    for name in (*files, CLIENT_KEY):
-        give(target if name == CONFIG else target.parent / name, config.state)
+    show(target, config.state)
+    for name in {*files, CLIENT_KEY} - {CONFIG}:
+        give(target.parent / name, config.state)
     return Made(target, identity, request, labels(identity, target.parent))
 
 
