@@ -38,20 +38,32 @@ Address = tuple[int, int]
 
 
 class Examiner:
-    """One device under examination. No request is sent twice."""
+    """One device under examination. What it has told once, of whatever profile's sake, is not asked again."""
 
     def __init__(self, prober: Prober, unit: int, patience: float) -> None:
         self._prober, self._unit, self._patience = prober, unit, max(patience, PATIENCE)
         self._asked: dict[Request, tuple[int, ...] | int | None] = {}
-        self.exists: set[Address] = set()
+        self._words: dict[Address, int] = {}
+        self._absent: set[Address] = set()
+
+    @property
+    def exists(self) -> set[Address]:
+        return set(self._words)
 
     async def read(self, request: Request) -> tuple[int, ...] | int | None:
         """The words; or the code of a refusal; or None for silence, and for what is not asked in a scan."""
+        addresses = [(request.function, request.address + place) for place in range(request.count)]
+        if all(address in self._words for address in addresses):
+            return tuple(self._words[address] for address in addresses)
+        if not self._absent.isdisjoint(addresses):
+            return ILLEGAL_ADDRESS
         if request not in self._asked:
             self._asked[request] = await self._ask(request) if allowed(request) else None
         answer = self._asked[request]
         if isinstance(answer, tuple):
-            self.exists |= {(request.function, request.address + place) for place in range(request.count)}
+            self._words |= zip(addresses, answer, strict=True)
+        elif answer == ILLEGAL_ADDRESS and request.count == 1:
+            self._absent |= set(addresses)
         return answer
 
     async def _ask(self, request: Request) -> tuple[int, ...] | int | None:
@@ -71,10 +83,18 @@ class Examiner:
             if isinstance(answer, tuple):
                 found |= {one.name: block.words(one, answer) for one in block.registers}
             elif answer in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) or not _as_a_whole(block):
-                waiting += planner.learn(block)[::-1]
+                if found or await self._any(block):
+                    waiting += planner.learn(block)[::-1]
             elif not found:
                 break  # silent, or no such function: nothing of this profile is here
         return found
+
+    async def _any(self, block: Block) -> bool:
+        """Does a refused block begin or end with something? If not, it is not taken apart register by register."""
+        for one in (block.registers[0], block.registers[-1]):
+            if isinstance(await self.read(Request(one.function, one.address, one.width)), tuple):
+                return True
+        return False
 
 
 def _as_a_whole(block: Block) -> bool:
