@@ -7,7 +7,7 @@ Decides no warning. Everything is kept per issuer of the key-set, so it is bound
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -28,6 +28,18 @@ AWAITED = 30.0  # seconds an alert may come after the beacon that names it: two 
 PACE_SPAN, PACE_ERROR = 120, 30  # seconds
 MOST_RECENT = 64  # alerts of an issuer remembered to have come, besides those in the journal; twice what a beacon names
 MOST_BEARERS = 32
+
+
+class Named(NamedTuple):
+    """An alert as a beacon names it."""
+
+    issuer: int
+    seq: int
+    area: int
+
+
+Fetch = Callable[[Sequence[Named]], None]
+"""`fetch(alerts)` asks the brokers for these, or for all that they keep where none is named."""
 
 
 class Clock(Protocol):
@@ -64,9 +76,7 @@ class Step(NamedTuple):
 
 
 class Beacons:
-    """`known(issuer)` gives the numbers of alerts in the journal; `fetch` asks the broker for what it keeps, again; `silent`
-    hears, at every look, whether any issuer is.
-    """
+    """`known(issuer)` gives the numbers of alerts in the journal; `silent` hears, at every look, whether any issuer is."""
 
     def __init__(
         self,
@@ -76,7 +86,7 @@ class Beacons:
         codes: tuple[int, ...],
         record: Record,
         known: Callable[[int], Collection[int]],
-        fetch: Callable[[], None] = lambda: None,
+        fetch: Fetch = lambda _alerts: None,
         silent: Callable[[bool], None] = lambda _any: None,
         saved: bytes | None = None,
         save: Callable[[bytes], object] = lambda _data: None,
@@ -106,7 +116,7 @@ class Beacons:
             sign.told_keyset = beacon.keyset
             ours = self._keyring().number
             self._say("keyset.behind", beacon.issuer, found.holder, number=beacon.keyset, ours=ours)
-            self._fetch()
+            self._fetch(())
         self._await(beacon.issuer, beacon.active)
         self._keep()
 
@@ -130,6 +140,11 @@ class Beacons:
             self._keep()
         self._tell_silent(bool(self.silent))
         self._miss()
+
+    @property
+    def expected(self) -> list[int]:
+        """Issuers who speak for this place."""
+        return [issuer for issuer, _ in self._expected()]
 
     @property
     def silent(self) -> list[int]:
@@ -202,10 +217,11 @@ class Beacons:
         for key in [key for key in self._awaited if key[0] == issuer]:
             if key[1] not in {seq for seq, _ in active}:
                 del self._awaited[key]
-        have = {*self._known(issuer), *self._recent[issuer]}
-        for seq, area in active:
-            if seq not in have and self._for_us([area]):
-                self._awaited.setdefault((issuer, seq), self._now() + AWAITED)
+        have = {*self._known(issuer), *self._recent[issuer], *(seq for of, seq in self._awaited if of == issuer)}
+        missing = [Named(issuer, seq, area) for seq, area in active if seq not in have and self._for_us([area])]
+        self._awaited |= {(one.issuer, one.seq): self._now() + AWAITED for one in missing}
+        if missing:
+            self._fetch(missing)
 
     def _miss(self) -> None:
         late: defaultdict[int, list[int]] = defaultdict(list)
@@ -216,7 +232,7 @@ class Beacons:
         for issuer, seqs in late.items():
             self._say("issuer.missed", issuer, self._keyring().holder_of(issuer) or "", Lane.ALARM, alerts=seqs)
         if late:
-            self._fetch()
+            self._fetch(())
 
     def _row(self, issuer: int, holder: str) -> dict[str, Any]:
         sign = self._signs.get(issuer, Sign())

@@ -20,6 +20,7 @@ from protocols.errors import RemoteError
 log = logging.getLogger(__name__)
 
 DIGITS = (2, 4, 6, 9, 12)  # province, prefecture, county, township, village (GB/T 2260, GB/T 10114)
+MOST_FIRST = 128  # filters: the beacons of some twenty issuers for a village's six areas
 MOST_FAILURES = 64  # messages remembered to have broken their handler
 LONGEST_TOPIC = 256  # bytes of a response topic; ours are far shorter
 
@@ -63,6 +64,7 @@ class Downlink:
         on_command: OnCommand | None,
         report: Report,
         on_trust: OnTrust | None = None,
+        issuers: Callable[[], Iterable[int]] = lambda: (),
     ) -> None:
         self.bearer = bearer
         self.received = self.foreign = self.overflow = 0
@@ -71,7 +73,16 @@ class Downlink:
         self._report = report
         self._waiting: deque[_Waiting] = deque()
         self._broken: dict[bytes, None] = {}
-        self.filters = tuple(_wanted(envelope.subscriptions(root, station, prefixes(areas)), on_warning, on_command))
+        self._prefixes, self._issuers = prefixes(areas), issuers
+        self.filters = tuple(_wanted(envelope.subscriptions(root, station, self._prefixes), on_warning, on_command))
+
+    def first(self) -> list[str]:
+        """What says whom to believe and what must have come: nothing else that a broker keeps may crowd it out."""
+        if self._on_trust is None:
+            return []
+        issuers = sorted(self._issuers())
+        beacons = (envelope.beacon(self._root, area, str(one)) for one in issuers for area in self._prefixes)
+        return [envelope.keyset(self._root), *beacons][:MOST_FIRST]
 
     def begin(self) -> None:
         """A new connection: what the last one owed is void, the broker sends it again."""

@@ -14,7 +14,8 @@ from dataclasses import replace
 from paho.mqtt.properties import Properties
 
 from agent.mqtt_connection import TICK, Connection
-from agent.mqtt_words import Flight, Granted, LinkDown, Options, Receive, Will, accepting
+from agent.mqtt_words import Flight, Granted, Inbound, LinkDown, Options, Receive, Will, accepting
+from agent.subscribing import Subscriber
 from drivers.api import Report
 from drivers.within import within
 
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 FIRST_WAIT = 1.0  # seconds
 LONGEST_WAIT = 28.0  # seconds: with 2 s for connecting, a link that is back is used within 30 s
 STABLE = 60.0  # seconds a connection must have lasted to be worth an immediate new try
-RESUBSCRIBE = 60.0  # seconds until a refused subscription is tried again: access lists are repaired by people
-ASK_AGAIN = 300.0  # seconds between subscriptions that are only to bring what is kept; each brings all of it
 FAREWELL = 2.0  # seconds for the last word of an orderly end
 
 Serve = Callable[[Connection], Awaitable[None]]
@@ -51,8 +50,8 @@ class Backoff:
 
 
 class Link:
-    """`run(serve)` for ever. `will` makes the last will for a session id; `receive` gets what `filters` bring,
-    and `begin` hears of each new connection before anything comes over it.
+    """`run(serve)` for ever. `will` makes the last will for a session id; `receive` gets what `filters` bring, and before
+    them those of `first`; `begin` hears of each new connection before anything comes over it.
     """
 
     def __init__(
@@ -63,6 +62,7 @@ class Link:
         report: Report,
         random: Callable[[], float],
         filters: Sequence[str] = (),
+        first: Callable[[], Sequence[str]] = lambda: (),
         receive: Receive | None = None,
         will: Callable[[str], Will] | None = None,
         begin: Callable[[], None] = lambda: None,
@@ -73,20 +73,27 @@ class Link:
         self.connection: Connection | None = None
         self.connects = 0
         self.failures: dict[str, int] = {}
-        self.subscribed: frozenset[str] = frozenset()
-        self.refused: dict[str, int] = {}  # filter → reason code
         self._options = options
         self._report = report
         self._backoff = Backoff(random)
-        self._filters = tuple(filters)
         self._receive = receive
         self._will = will
         self._begin = begin
         self._facts = {"link": name, **(facts or {})}
+        self.subscriber = Subscriber(filters, report, self._facts, first)
         self._said: tuple[str, str] = ("", "")
         self._brief = False
         self._beaten: float | None = None
-        self._wake, self._again = asyncio.Event(), asyncio.Event()
+        self._wake = asyncio.Event()
+
+    @property
+    def subscribed(self) -> frozenset[str]:
+        return self.subscriber.subscribed
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Filter → reason code."""
+        return self.subscriber.refused
 
     @property
     def connected(self) -> bool:
@@ -107,6 +114,13 @@ class Link:
         """Do not sit out the back-off: there is reason to think that the network is back."""
         self._wake.set()
 
+    def _received(self, message: Inbound) -> None:
+        self.subscriber.came()
+        if self._receive is None:
+            message.ack()
+        else:
+            self._receive(message)
+
     async def run(self, serve: Serve) -> None:
         ticking = asyncio.ensure_future(self._tick())
         try:
@@ -120,7 +134,7 @@ class Link:
         """One connection from its opening to its end; how long it lasted."""
         loop = asyncio.get_running_loop()
         self.session = secrets.token_hex(8)
-        connection = Connection(self._options, will=self._will and self._will(self.session), receive=self._receive)
+        connection = Connection(self._options, will=self._will and self._will(self.session), receive=self._received)
         self.connection = connection
         self._begin()  # before the first byte: what a kept session owes us comes in one segment with CONNACK
         try:
@@ -143,7 +157,10 @@ class Link:
         return lived
 
     async def _serve(self, connection: Connection, serve: Serve) -> LinkDown:
-        work = [asyncio.ensure_future(self._work(connection, each)) for each in (self._subscribe, serve)]
+        work = [
+            asyncio.ensure_future(self._work(connection, each))
+            for each in (self.subscriber.run, self.subscriber.get, serve)
+        ]
         try:
             return await asyncio.shield(connection.ended)
         except asyncio.CancelledError:
@@ -163,34 +180,6 @@ class Link:
         except Exception as error:
             log.exception("link %s: its user failed", self.name)
             connection.drop("internal", type(error).__name__)
-
-    def ask_again(self) -> None:
-        """Something that the server keeps has not come: subscribe once more, which brings it."""
-        self._again.set()
-
-    async def _subscribe(self, connection: Connection) -> None:
-        """All filters on every CONNECT: a resumed session brings no retained message again, a new one nothing at all."""
-        self._again.clear()
-        await self._subscribe_once(connection)
-        while True:
-            await self._again.wait()
-            self._again.clear()
-            await self._subscribe_once(connection)
-            await asyncio.sleep(ASK_AGAIN)
-
-    async def _subscribe_once(self, connection: Connection) -> None:
-        wanted: Sequence[str] = self._filters
-        self.subscribed = frozenset()
-        while wanted:
-            answers = await connection.subscribe(wanted)
-            refused = {each: code for each, code in answers.items() if code >= 0x80}
-            self.subscribed |= frozenset(answers.keys() - refused.keys())
-            for each in refused.keys() - self.refused.keys():
-                self._report("link.subscription_refused", {**self._facts, "filter": each, "code": refused[each]})
-            self.refused = refused
-            wanted = tuple(refused)
-            if wanted:
-                await asyncio.sleep(RESUBSCRIBE)
 
     async def _farewell(self, connection: Connection) -> None:
         """An orderly end makes the server forget the will, so its words are said by hand."""

@@ -123,6 +123,10 @@ class Connection:
             self._subscribing.pop(mid, None)
         return dict(zip(filters, codes, strict=False))
 
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Nobody waits for the answer."""
+        self._client.unsubscribe(list(topics))
+
     def tick(self) -> None:
         """Once a second: pings, and whether the other end is still believed."""
         if self.ended.done() or self._socket is None:

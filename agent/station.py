@@ -7,7 +7,7 @@ import logging
 import random
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, bodies
@@ -37,8 +37,11 @@ from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from drivers.api import Actuator, Context, Report
 from drivers.within import within
+from protocols import envelope
+from protocols.area import code_text
 
 if TYPE_CHECKING:
+    from agent.beacons import Named
     from agent.bearers.fleet import Fleet
     from agent.commands import Commands
     from agent.derive.deriver import Deriver
@@ -305,10 +308,18 @@ class Station:
             return None
         return open_trust(self.config, self.clock, self.recorder, self.alerting, fetch=self._fetch)
 
-    def _fetch(self) -> None:
-        """What the brokers keep, once more."""
+    def _issuers(self) -> list[int]:
+        """Who may have something to say here."""
+        return self.trusting.beacons.expected if self.trusting is not None else []
+
+    def _fetch(self, alerts: "Sequence[Named]") -> None:
+        """What the brokers keep, once more: these, or all of it."""
         for uplink in self.uplinks:
-            uplink.ask_again()
+            if alerts and uplink.route.warnings:
+                root = uplink.route.root
+                uplink.want([envelope.warning(root, code_text(a.area), str(a.issuer), a.seq) for a in alerts])
+            elif not alerts:
+                uplink.ask_again()
 
     def _announce(self) -> None:
         config = self.config
@@ -359,6 +370,7 @@ class Station:
             on_command=commands.take if route.commands else None,
             report=report,
             on_trust=self.trusting.hear if self.trusting is not None and route.warnings else None,
+            issuers=self._issuers,
         )
         uplink = Uplink(
             route,

@@ -2,10 +2,8 @@
 Judges nothing itself.
 """
 
-from collections.abc import Callable
-
 from agent.alerting import Alerting
-from agent.beacons import Beacons
+from agent.beacons import Beacons, Fetch
 from agent.clock import Clock
 from agent.config import Config
 from agent.keyrings import Keyrings
@@ -20,7 +18,7 @@ BEACONS = "beacons"  # when each issuer was heard
 
 
 def open_trust(
-    config: Config, clock: Clock, recorder: Recorder, alerting: Alerting, fetch: Callable[[], None]
+    config: Config, clock: Clock, recorder: Recorder, alerting: Alerting, fetch: Fetch
 ) -> Trusting:
     """Gives `alerting` the key-set in force, now and whenever a newer one comes. Blocks; for the start."""
     assert config.warnings is not None  # noqa: S101 - there is an alerting only where somebody is to be believed

@@ -6,7 +6,7 @@ Two TCP connections, so that no alarm stands behind a backlog in our own socket.
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +72,7 @@ class Uplink:
             report=report,
             random=random,
             filters=downlink.filters if downlink else (),
+            first=downlink.first if downlink else lambda: (),
             receive=downlink.receive if downlink else None,
             begin=downlink.begin if downlink else lambda: None,
             will=lambda session: Will(self._status_topic, offline(session), int(route.will_delay)),
@@ -143,7 +144,11 @@ class Uplink:
 
     def ask_again(self) -> None:
         """For warnings that must have come: what the broker keeps, once more."""
-        self.urgent.ask_again()
+        self.urgent.subscriber.ask_again()
+
+    def want(self, topics: Sequence[str]) -> None:
+        """The same by name."""
+        self.urgent.subscriber.want(topics)
 
     async def _serve_urgent(self, connection: Connection) -> None:
         async with asyncio.TaskGroup() as both:

@@ -28,7 +28,7 @@ class Hill:
     saved: bytes | None = None
 
     def __post_init__(self):
-        self.said, self.told, self.fetches = [], [], 0
+        self.said, self.told, self.named, self.fetches = [], [], [], 0
         self.start()
 
     def start(self):
@@ -45,8 +45,9 @@ class Hill:
             now=lambda: self.monotonic,
         )
 
-    def fetch(self):
-        self.fetches += 1
+    def fetch(self, alerts):
+        self.named += alerts
+        self.fetches += not alerts
 
     def read(self):
         return clock(self.unix, trusted=self.trusted)

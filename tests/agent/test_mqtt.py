@@ -127,7 +127,7 @@ def test_version_3_1_1_cannot_tell_a_refusal(tmp_path):
 
 
 def test_a_refused_subscription_is_said_once_and_tried_again(monkeypatch):
-    monkeypatch.setattr("agent.mqtt.RESUBSCRIBE", 0.05)
+    monkeypatch.setattr("agent.subscribing.RESUBSCRIBE", 0.05)
 
     def suback(filters):
         return [0x87 if each.startswith("no") else 1 for each in filters]
