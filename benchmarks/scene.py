@@ -28,11 +28,16 @@ class Scene:
     authority: Authority
     publisher: Publisher
     agent: AgentProcess
+    port: int  # the broker's
 
 
 @asynccontextmanager
-async def scene(*, sensor: bool = True, siren: str = "tcp", extra: str = "") -> AsyncIterator[Scene]:
-    """`siren`: on a bus of its own, "tcp" or "rtu" (9600 baud); `extra`: more of the route's table."""
+async def scene(
+    *, sensor: bool = True, siren: str = "tcp", extra: str = "", warnings: str = "", more: str = ""
+) -> AsyncIterator[Scene]:
+    """`siren`: on a bus of its own, "tcp" or "rtu" (9600 baud); `extra`: more of the route's table; `warnings`: more of that
+    table; `more`: further tables.
+    """
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fengsui-bench-")))
         broker = stack.enter_context(DemoBroker(folder))
@@ -45,9 +50,9 @@ async def scene(*, sensor: bool = True, siren: str = "tcp", extra: str = "") -> 
         (folder / "keyset.cbor").write_bytes(authority.keyset())
         sensors = _met(met.url) if sensor else ""
         (folder / "station.toml").write_text(
-            _station(broker, authority, extra) + sensors + _siren(relay.url), encoding="utf-8"
+            _station(broker, authority, extra, warnings) + sensors + _siren(relay.url) + more, encoding="utf-8"
         )
-        made = Scene(board, authority, publisher, AgentProcess(folder))
+        made = Scene(board, authority, publisher, AgentProcess(folder), broker.port)
         try:
             yield made
         finally:
@@ -59,7 +64,7 @@ def day() -> list[Row]:
     return [row._replace(values=tuple(value or 0.0 for value in row.values)) for row in load(DATA)]
 
 
-def _station(broker: DemoBroker, authority: Authority, extra: str) -> str:
+def _station(broker: DemoBroker, authority: Authority, extra: str, warnings: str) -> str:
     roots = ", ".join(f'"{root}"' for root in authority.roots)
     return f"""
 [station]
@@ -70,6 +75,7 @@ source = "system"
 [warnings]
 keyset = "keyset.cbor"
 roots = [{roots}]
+{warnings}
 [[route]]
 name = "county"
 url = "mqtt://127.0.0.1:{broker.port}"

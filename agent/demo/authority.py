@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from protocols import beacon
 from protocols.alert import ActionCode, Alert, Level, MsgType, Permission, Status, chain_of, digest_of, next_seq
 from protocols.keyring import Holder, Key, Keyring, seal_keyset
 from protocols.seal import carry, seal
@@ -74,6 +75,11 @@ class Authority:
     def genuine(self, alert: Alert, text: str, *, both: bool = True) -> bytes:
         """Sealed by the county, and by the province too where `both`."""
         return self._sealed(alert, text, [self._county, self._province] if both else [self._county])
+
+    def beacon(self, alerts: Sequence[Alert], keyset: int = 1) -> bytes:
+        """The county's sign of life, with these in force."""
+        active = sorted((alert.seq, item) for alert in alerts for item in alert.area if isinstance(item, int))
+        return beacon.seal(beacon.Beacon(1, int(time.time()), keyset, tuple(active)), [self._county])
 
     def forged(self, alert: Alert, text: str) -> bytes:
         """All words right, the signatures of nobody we know."""

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.cli.broker import expiring
 from protocols.alert import Alert
-from protocols.envelope import DEFAULT_ROOT, warning
+from protocols.envelope import DEFAULT_ROOT, beacon, warning
 
 WAIT = 10.0  # seconds for the broker's answer
 
@@ -45,13 +45,16 @@ class Publisher:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def warn(self, area: str, alert: Alert, sealed: bytes) -> float:
+    def warn(self, area: str, alert: Alert, sealed: bytes, *, retain: bool = True) -> float:
         """Publish a sealed alert; returns the moment (monotonic seconds) it was handed over."""
         properties = expiring(alert.expires - int(time.time())) if self._five else None
         topic = warning(DEFAULT_ROOT, area, str(alert.issuer), alert.seq)
         at = time.monotonic()
-        self._client.publish(topic, sealed, qos=1, retain=True, properties=properties)
+        self._client.publish(topic, sealed, qos=1, retain=retain, properties=properties)
         return at
+
+    def beacon(self, area: str, issuer: int, sealed: bytes) -> None:
+        self._client.publish(beacon(DEFAULT_ROOT, area, str(issuer)), sealed, qos=1, retain=True)
 
     def _on_connect(self, *_: Any) -> None:
         self._ready.set()
