@@ -207,3 +207,24 @@ def test_who_holds_a_port_is_told(roots, tmp_path):
     (process / "fd" / "5").symlink_to(roots.dev / "ttyUSB1")
     assert holder(str(roots.dev / "ttyUSB1"), roots.proc) == "fengsui (4711)"
     assert holder(str(roots.dev / "ttyUSB0"), roots.proc) == ""
+
+
+def test_probes_behind_an_sdi12_adapter_are_found(monkeypatch):
+    monkeypatch.setattr("drivers.scan.sdi12.ANSWER", 0.03)
+    monkeypatch.setattr("drivers.scan.sdi12.IDENTITY", 0.03)
+    answers = {b"?!": b"0\r\n", b"0!": b"0\r\n", b"b!": b"b\r\n", b"bI!": b"b13METER   TER12 112T12-00012345\r\n"}
+
+    class Adapter(PtyLine):
+        def __init__(self, _units):
+            super().__init__(lambda data: self.write(answers.get(data, b"")))
+
+    async def main():
+        async with asyncio.timeout(60), Adapter(()) as line:
+            return await scan_line(Port(line.path, line.path, "name"), quick(), (), lambda *_: None)
+
+    result = asyncio.run(main())
+    assert [(one.kind, one.address, one.identity) for one in result.devices] == [
+        ("sdi12", "0", ""),
+        ("sdi12", "b", "METER TER12 112"),
+    ]
+    assert result.requests == 0
