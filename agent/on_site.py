@@ -25,7 +25,7 @@ from buffer.model import Lane
 from drivers.api import Actuator, Context, Source
 
 if TYPE_CHECKING:
-    from agent.contacts import Contacts
+    from agent.contacts import Contacts, Person, Reach
 
 if TYPE_CHECKING:
     from agent.hearing import Ear
@@ -59,6 +59,7 @@ class OnSite:
         )
         if config.rules:
             recorder.watch(self.alarms.take)
+        self.reach: Reach = lambda _person, _alert, _attempt: None  # a bearer of texts may take it over
         self._contacts = self._make_contacts()
         self._inhibit = self._make_inhibit()
         self._buttons = [
@@ -100,6 +101,14 @@ class OnSite:
             parts["microphone"] = self._ear.status()
         return parts
 
+    def acknowledge(self, by: str) -> None:
+        """Somebody who was asked has answered, from wherever."""
+        if self._contacts is not None:
+            self._contacts.acknowledge(by)
+
+    def _reach(self, person: "Person", alert: bytes, attempt: int) -> None:
+        self.reach(person, alert, attempt)
+
     def _pushed(self, button: ButtonConfig, push: Push, closed: bool | None) -> None:
         if button.does == "inhibit":
             if self._inhibit is not None:
@@ -135,6 +144,7 @@ class OnSite:
             now=time.monotonic,
             note=self._alerting.note,
             words=catalogue(self._config.language)["contact.note"],
+            reach=self._reach,
         )
         self._alerting.watchers.append(made.orders)
         return made

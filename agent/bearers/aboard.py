@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from agent.alerting import Alerting
 from agent.bearers.beacon_fire import kind_of
 from agent.bearers.fleet import Fleet, House, OnCommand, OnWarning
+from agent.bearers.texting import LONGEST, Texting
 from agent.bearers.wide import Uplink
 from agent.clock import Clock
 from agent.config import Config
 from agent.on_site import OnSite
+from agent.orders import Order
 from agent.record import Recorder
+from agent.say import catalogue
 from agent.trusting import Trusting
 from drivers.api import Context, SeriesSpec
-from protocols.alert import VerifiedAlert
+from protocols.alert import VerifiedAlert, displayable
 from protocols.seal import verify
 
 
@@ -44,7 +47,41 @@ def open_fleet(
     fleet = Fleet(config, recorder, context, house, now)
     if alerting is not None and fleet.relaying.lines:
         _relay(alerting, fleet, recorder.clock, now)
+    _text(fleet, config, recorder, alerting, on_site)
     return fleet
+
+
+def _text(fleet: Fleet, config: Config, recorder: Recorder, alerting: Alerting | None, on_site: OnSite) -> None:
+    """Contacts are asked by SMS where a bearer carries texts for people."""
+    if alerting is None or config.contacts is None:
+        return
+    standing: dict[bytes, Order] = {}
+
+    def watch(orders: Sequence[Order]) -> None:
+        standing.clear()
+        standing.update({order.identity: order for order in orders})
+
+    texting = Texting(
+        [line.bearer for line in fleet.lines.values()],
+        config.contacts.people,
+        words=lambda alert: words(config, standing.get(alert)),
+        acknowledge=lambda name: on_site.acknowledge(f"sms: {name}"),
+        record=recorder.event,
+    )
+    if texting.texters:
+        fleet.parts["texts"] = texting.run
+        on_site.reach = texting.reach
+        alerting.watchers.append(watch)
+
+
+def words(config: Config, order: Order | None) -> str:
+    """What a contact reads on a telephone."""
+    say = catalogue(config.language)
+    name = config.station.name or config.station.id
+    if order is None:
+        return say["contact.text_bare"].format(station=name)
+    text = displayable(order.text, LONGEST) or order.event
+    return say["contact.text"].format(station=name, level=say[f"contact.level_{order.level.name.lower()}"], text=text)
 
 
 def _genuine(alerting: Alerting | None, clock: Clock) -> Callable[[bytes], bool]:

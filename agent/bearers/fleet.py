@@ -28,7 +28,7 @@ from agent.config import Config
 from agent.downlink import Command
 from agent.keyrings import replace
 from agent.record import Recorder
-from agent.supervisor import Supervisor
+from agent.supervisor import Supervisor, Work
 from buffer.model import Lane
 from drivers.api import Bearer, Context, Datagram, SeriesSpec
 from protocols.errors import LocalError
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 KEPT = "bearers"  # the buffer's key: what was spent and proven
 KEEP_EVERY = 60.0  # seconds
 WATCH = 5.0  # seconds between looks at how many bearers are proven
+JUNK_WINDOW = 600  # seconds: six lines an hour for a bearer, whatever comes
 HINT = 30.0  # seconds between looks at modems' clocks
 DAY = 86_400.0
 TIMELY = 120.0  # seconds: an answer that came so soon after our hello tells the present
@@ -91,6 +92,7 @@ class Fleet:
         self._buffer.subscribe(self._committed)
         self._loop = asyncio.get_running_loop()
         self._obeying: set[asyncio.Task[None]] = set()
+        self.parts: dict[str, Work] = {}  # further work to be kept running, by name
 
     def start(self, house: Supervisor) -> None:
         for line in self.lines.values():
@@ -100,6 +102,8 @@ class Fleet:
             house.keep(f"narrow {route}", dispatch.run)
         if self.relaying.lines:
             house.keep("relay", self.relaying.run)
+        for name, work in self.parts.items():
+            house.keep(name, work)
         house.keep("bearers", self._look_after)
 
     def status(self) -> dict[str, Any]:
@@ -251,6 +255,7 @@ class Fleet:
 
     async def _look_after(self) -> None:
         hint = keep = self._now()
+        tell = hint + JUNK_WINDOW
         try:
             while True:
                 now = self._now()
@@ -258,6 +263,9 @@ class Fleet:
                 if now >= hint:
                     hint = now + HINT
                     self._hints.look(line.bearer for line in self.lines.values())
+                if now >= tell:
+                    tell = now + JUNK_WINDOW
+                    self._tell_junk()
                 if now >= keep:
                     keep = now + KEEP_EVERY
                     self.keep()
@@ -274,6 +282,13 @@ class Fleet:
         if changed:
             kind = "bearers.few" if self._watch.few else "bearers.enough"
             self._recorder.event(kind, {"proven": sorted(groups), "bearers": len(ways)}, Lane.ALARM)
+
+    def _tell_junk(self) -> None:
+        """What was worth nothing, once a bearer in ten minutes."""
+        for line in self.lines.values():
+            reasons = line.junk()
+            if reasons:
+                self._recorder.event("bearer.junk", {"bearer": line.name, "reasons": reasons, "seconds": JUNK_WINDOW})
 
     # Small things
 

@@ -18,6 +18,8 @@ HELLO_AGAIN = 60.0  # seconds before a hello that nobody answered is said anew; 
 HELLO_MOST = 3600.0
 HELLO_BLIND = 86_400.0  # where nothing comes back
 INF = float("inf")
+# What is no more than noise, or somebody else's: of no reason here does anything follow, and nobody is answered.
+JUNK = ("stranger", "forged", "short", "version", "piece", "long", "kind", "old", "misfit", "unknown", "broken")
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +31,7 @@ class Line:
     way: Way
     address: bytes = b""
     counts: Counter[str] = field(default_factory=Counter)  # of what came in, by what it was or why it was worth nothing
+    told: Counter[str] = field(default_factory=Counter)
     owed: dict[int, Receipt] = field(default_factory=dict)
     owed_since: float = 0.0
     said_to: str = ""  # who was heard last: receipts go there
@@ -82,6 +85,12 @@ class Line:
         for receipt in receipts:
             if self.owed.get(receipt.id) == receipt:
                 del self.owed[receipt.id]
+
+    def junk(self) -> dict[str, int]:
+        """What came since the last time that was asked, and was worth nothing."""
+        new = {reason: self.counts[reason] - self.told[reason] for reason in JUNK if self.counts[reason]}
+        self.told = Counter({reason: self.counts[reason] for reason in JUNK})
+        return {reason: count for reason, count in new.items() if count}
 
     def refresh(self, now: float) -> None:
         """Before each decision: what the driver says of itself now."""
