@@ -88,7 +88,7 @@ class _Line:
         self._strangers = 0
 
     async def run(self, *, sdi12: bool, quick: bool) -> None:
-        self._say("scan.listening", seconds=self._plan.listen)
+        self._progress("scan.listening", seconds=self._plan.listen)
         heard = await self._prober.listen(self._plan.listen)
         self._behind += self._plan.listen
         if heard:
@@ -102,7 +102,7 @@ class _Line:
             if self._result.state == "foreign" or (quick and self._result.devices):
                 return
 
-    def _say(self, code: str, **facts: Any) -> None:
+    def _progress(self, code: str, **facts: Any) -> None:
         self._tell(self._behind, code, facts)
 
     async def _recognise(self, heard: bytes) -> None:
@@ -113,13 +113,13 @@ class _Line:
             if result.heard.kind not in (UNKNOWN, "silent"):
                 return
             self._prober.set(Setting(baud))
-            self._say("scan.sniffing", baud=baud)
+            self._progress("scan.sniffing", baud=baud)
             result.heard, result.baud = recognise(await self._prober.listen(SNIFF)), baud
         if result.heard.kind in (UNKNOWN, "silent"):
             result.heard, result.baud, result.state = Heard(UNKNOWN), 0, "foreign"
 
     async def _sdi12(self) -> bool:
-        self._say("scan.sdi12")
+        self._progress("scan.sdi12")
         self._prober.set(Setting(9600))
         probes: list[Probe] = await find_probes(self._prober)
         for one in probes:
@@ -139,7 +139,9 @@ class _Line:
                 self._result.state, self._result.heard = "foreign", Heard("modbus-rtu")
                 return
             self._behind += silence(setting, self._plan.timeout)
-            self._say("scan.asking", baud=setting.baud, parity=setting.parity, unit=step.unit, found=len(self._found))
+            self._progress(
+                "scan.asking", baud=setting.baud, parity=setting.parity, unit=step.unit, found=len(self._found)
+            )
         for step in self._again:
             if step.unit not in self._found:
                 self._take(step, await self._prober.ask(step.unit, step.request, MORE_PATIENCE * self._plan.timeout))
@@ -159,7 +161,7 @@ class _Line:
             self._again[step] = None
 
     async def _examine(self, unit: int, setting: Setting) -> None:
-        self._say("scan.examining", unit=unit, baud=setting.baud, parity=setting.parity)
+        self._progress("scan.examining", unit=unit, baud=setting.baud, parity=setting.parity)
         candidates, registers = await identify(self._prober, unit, self._profiles, self._plan.timeout)
         self._result.state = "scanned"
         self._result.devices.append(Device("modbus", str(unit), setting.baud, setting.parity, candidates, registers))
