@@ -17,9 +17,7 @@ TOLD = "keyset.told"  # which ends of keys were announced
 BEACONS = "beacons"  # when each issuer was heard
 
 
-def open_trust(
-    config: Config, clock: Clock, recorder: Recorder, alerting: Alerting, fetch: Fetch
-) -> Trusting:
+def open_trust(config: Config, clock: Clock, recorder: Recorder, alerting: Alerting, fetch: Fetch) -> Trusting:
     """Gives `alerting` the key-set in force, now and whenever a newer one comes. Blocks; for the start."""
     assert config.warnings is not None  # noqa: S101 - there is an alerting only where somebody is to be believed
     buffer, record = recorder.buffer, recorder.event
