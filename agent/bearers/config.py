@@ -105,8 +105,16 @@ def check_bearers(
     yield "narrow", _narrow(narrow, series, base)
     if len(bearers) > MOST_BEARERS:
         yield "", [Problem("bearer", "bearer.many", {"count": len(bearers), "most": MOST_BEARERS})]
+    yield from _two_headends(bearers, narrow, list(routes))
     for one in bearers:
         yield f"bearer {one.name}", [*_bearer(one.common, routes, base), *one.factory.check(one.config, context)]
+
+
+def advise(bearers: Sequence[BearerTable], narrow: NarrowConfig) -> Iterator[tuple[str, Problem]]:
+    """What will work and is still worth a sentence."""
+    for one in bearers:
+        if not headend_of(one.common, narrow):
+            yield f"bearer {one.name}", Problem("headend", "bearer.no_headend")
 
 
 def route_of(bearer: BearerConfig, routes: Sequence[str]) -> str:
@@ -126,6 +134,18 @@ def public_key(file: Path) -> bytes:
     if len(text) != KEY_DIGITS or not any(key):
         raise ValueError(file)
     return key
+
+
+def _two_headends(
+    bearers: Sequence[BearerTable], narrow: NarrowConfig, routes: Sequence[str]
+) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """A message is sealed once, for one key, whichever bearers carry it."""
+    first: dict[str, BearerTable] = {}
+    for one in bearers:
+        key, route = headend_of(one.common, narrow), route_of(one.common, routes)
+        other = first.setdefault(route, one) if key else one
+        if key and headend_of(other.common, narrow) != key:
+            yield f"bearer {one.name}", [Problem("headend", "bearer.two_headends", {"other": other.name})]
 
 
 def _narrow(narrow: NarrowConfig, series: Collection[str], base: Path) -> Iterator[Problem]:

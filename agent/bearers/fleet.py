@@ -76,7 +76,7 @@ class Fleet:
         self._config, self._recorder, self._house, self._now = config, recorder, house, now
         self._buffer, self._clock = recorder.buffer, recorder.clock
         self._narrow = config.narrow or NarrowConfig()
-        self._schema = _schema(house.series, self._narrow.series)
+        self._schema = schema_of(house.series, self._narrow.series)
         self.fire = BeaconFire(self._warning, self._trust, house.genuine)
         self._hints = Hints(self._clock)
         self._watch = proven.Watch()
@@ -175,7 +175,7 @@ class Fleet:
             stock=Stock(self._buffer, uplink.name),
             letters=letters,
             pact=pact,
-            policy=_policy(self._narrow),
+            policy=policy_of(self._narrow),
             day=self._day,
             top=top_level(self._narrow.level),
             command=lambda line, said: self._command(uplink.name, line, said),
@@ -315,7 +315,7 @@ class Fleet:
         return self._clock.read().best / DAY
 
 
-def _schema(specs: Mapping[str, SeriesSpec], first: Sequence[str]) -> Schema:
+def schema_of(specs: Mapping[str, SeriesSpec], first: Sequence[str]) -> Schema:
     """The configured series in their order, then all others: detail is complete or it settles nothing."""
     names = [*(name for name in first if name in specs), *(name for name in specs if name not in set(first))]
     return schema(
@@ -324,7 +324,7 @@ def _schema(specs: Mapping[str, SeriesSpec], first: Sequence[str]) -> Schema:
     )
 
 
-def _policy(narrow: NarrowConfig) -> Policy:
+def policy_of(narrow: NarrowConfig) -> Policy:
     return Policy(
         patience=float(narrow.patience),
         alarm_deadline=float(narrow.alarm_deadline),

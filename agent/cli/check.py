@@ -29,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
     from agent.forecast import forecast
 
     facts, advised, costs = in_force(config), advice(config), forecast(config)
+    if config.bearers:
+        costs["bearer"] = narrow_forecast(config)
     if options.json:
         found = [one.as_json() for one in advised]
         print_json({"ok": True, "findings": [], "advice": found, "in_force": facts, "forecast": costs})
@@ -43,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"  [{table}] " + ", ".join(f"{key} = {value}" for key, value in row.items()))
     for row in costs["route"]:
         print(say("forecast.route", **row))
+    for row in costs.get("bearer", ()):
+        print(say("forecast.bearer", **row))
     print(say("forecast.flash", **costs["flash"]))
     return 0
 
@@ -66,6 +70,9 @@ def in_force(config: "Config") -> dict[str, Any]:
     facts["button"] = [_plain(button) for button in config.buttons]
     if config.contacts:
         facts["contacts"] = _plain(config.contacts)
+    if config.narrow is not None:
+        facts["narrow"] = _plain(config.narrow)
+        facts["bearer"] = [{"driver": one.driver} | _plain(one.config) | _plain(one.common) for one in config.bearers]
     for table, made in (("sensor", config.sensors), ("actuator", config.actuators)):
         facts[table] = [{"driver": one.driver} | _plain(one.config) for one in made]
     return facts
@@ -75,11 +82,26 @@ def advice(config: "Config") -> "list[Finding]":
     """What will work and is still worth a sentence."""
     from agent.finding import Finding
 
-    return [
+    found = [
         Finding(str(config.file), f"route {route.name}", problem)
         for route in config.routes
         for problem in route.advice()
     ]
+    if config.narrow is not None:
+        from agent.bearers.config import advise
+
+        found += [Finding(str(config.file), table, problem) for table, problem in advise(config.bearers, config.narrow)]
+    return found
+
+
+def narrow_forecast(config: "Config") -> list[dict[str, Any]]:
+    """Messages and money a day of each bearer."""
+    from agent.bearers.forecast import forecast
+    from agent.config import specs_of
+    from drivers.api import Context
+
+    context = Context(config.base, lambda _kind, _fields: None, {bus.name: bus for bus in config.buses})
+    return forecast(config, context, specs_of(config, context))
 
 
 def _plain(table: Any) -> dict[str, Any]:
