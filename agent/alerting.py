@@ -84,7 +84,7 @@ class Alerting:
         self.junk = self._evidence.junk
         self._wake = asyncio.Event()
         self._carrier = Carrier(self._evidence.unjournalled, self._wake.set)
-        self._look_at = 0.0
+        self._look_at, self._resumed = 0.0, False
         self.watchers: list[Callable[[Sequence[Order]], None]] = []  # told what is in force, whenever it is carried out
         self._heard: dict[str, dict[str, float]] = {"bearers": {}, "holders": {}}
 
@@ -112,8 +112,9 @@ class Alerting:
     def note(self, notes: Mapping[bytes, str]) -> None:
         """A line of our own below an alert on the displays."""
         self._conductor.notes = dict(notes)
-        standing = orders(self._journal.journal, self._now())
-        self._carrier.carry(Step(None, "", partial(self._conductor.conduct, standing), _nothing))
+        if self._resumed:
+            standing = orders(self._journal.journal, self._now())
+            self._carrier.carry(Step(None, "", partial(self._conductor.conduct, standing), _nothing))
 
     def unheard(self, silent: bool) -> None:
         """An issuer has been silent for a day, or none is any more: the lamps say so while no warning has them."""
@@ -159,6 +160,7 @@ class Alerting:
         helpers = [asyncio.create_task(self._carrier.run()), asyncio.create_task(self._probe())]
         try:
             self._enact(resume(self._journal.journal, self._now(), self._policy.longest))
+            self._resumed = True
             while True:
                 self._beat()
                 await self._sleep()
@@ -261,7 +263,11 @@ class Alerting:
         self._carrier.carry(Step(written, decision.identity.hex(), act, message.done if message else _nothing))
 
     def _again(self) -> None:
-        """What stands, conducted once more, after everything that has been decided before."""
+        """What stands, conducted once more, after everything that has been decided before. Not before the start has placed what
+        an earlier life left: its times are another boot's.
+        """
+        if not self._resumed:
+            return
         standing = orders(self._journal.journal, self._now())
         written = self._write(self._slices(standing))
         self._carrier.carry(Step(written, "", partial(self._conduct, standing), _nothing))

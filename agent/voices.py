@@ -29,13 +29,16 @@ class _Told(NamedTuple):
 class Voices:
     def __init__(self) -> None:
         self._told: set[_Told] = set()  # said to the end in this life; the journal counts over all of them
+        self._ended: dict[str, Part] = {}  # by voice, the part whose end was noticed last
 
     def part(self, performer: Performer, wanted: Sequence[Wanted], now: float) -> Part | None:
         name, part, in_force = performer.actuator.name, performer.part, {one.action.key for one in wanted}
-        if part is not None and part.action.key not in in_force:
+        same = [one.action for one in wanted if part is not None and one.action.text == part.action.text]
+        if part is not None and not same:
             part = None
-        if part is not None and performer.over:
-            self._told.add(_Told(name, part.action.key, part.action.text))
+        if part is not None and performer.over and self._ended.get(name) is not part:
+            self._ended[name] = part  # seen for the first time: it counts for all who ask for these words by now
+            self._told |= {_Told(name, action.key, action.text) for action in same}
         self._told = {told for told in self._told if told.voice != name or told.key in in_force}
         over = {told.text for told in self._told if told.voice == name}
         for order, action in wanted:

@@ -64,6 +64,7 @@ def add_keyset(options: argparse.Namespace) -> int:
     found = _judged(config, data, in_force(config).keyring)
     if isinstance(found, Refusal):
         complain("trust.refused", why=f"{found.reason}: {found.detail}")
+        _roots_missing(config)
         return 1
     answer = ask_any(config.sockets, "keyset", data=data.hex())
     if answer is None:
@@ -131,6 +132,7 @@ def check_trust(options: argparse.Namespace) -> int:
         found = Found(judged, options.file)
     if isinstance(found.keyring, Refusal):
         complain("trust.refused", why=f"{found.file}: {found.keyring.reason} {found.keyring.detail}")
+        _roots_missing(config)
         return 1
     findings = list(faults(config, found.keyring, int(time.time())))
     if options.json:
@@ -192,6 +194,18 @@ def unusable(ring: "Keyring") -> "Iterator[dict[str, Any]]":
     for key in ring.keys:
         if sm2.is_public(key.public) and not sm2.usable(key.public):
             yield {"holder": key.holder, "fingerprint": fingerprint(key.public)}
+
+
+def _roots_missing(config: "Config") -> None:
+    """Why two good signatures may not be enough here."""
+    from agent.trust import roots_of
+    from protocols import sm2
+    from protocols.keyring import fingerprint
+
+    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
+    for root in roots_of(config.warnings.roots):
+        if sm2.is_public(root) and not sm2.usable(root):
+            complain("trust.sm2_missing", holder="root", fingerprint=fingerprint(root))
 
 
 def roots_fingerprint(config: "Config") -> str:

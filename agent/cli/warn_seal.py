@@ -59,14 +59,14 @@ def allclear(options: argparse.Namespace) -> int:
 
 
 def confirm(alert: Alert, options: argparse.Namespace) -> None:
-    """A real alert goes on only when the name of one of its areas was typed, or the code of one that has no name; LocalError
-    otherwise. For a shape that is `all`, where it is published. What ends one is not asked for.
+    """A real alert goes on only when the name of its widest area was typed (of several so wide, one), or the code of one that
+    has no name; LocalError otherwise. For a shape that is `all`, where it is published. What ends one is not asked for.
     """
     ends = alert.msg_type is MsgType.CANCEL or alert.action is ActionCode.ALL_CLEAR
     if alert.status is not Status.ACTUAL or ends:
         return
-    names, codes = _names(options.names), [item for item in alert.area if isinstance(item, int)]
-    shapes = len(codes) < len(alert.area)
+    names, codes = _names(options.names), _widest(alert)
+    shapes = any(not isinstance(item, int) for item in alert.area)
     typed = options.typed
     if typed is None and sys.stdin.isatty():
         level, action = alert.level.name.lower(), alert.action.name.lower()
@@ -76,6 +76,13 @@ def confirm(alert: Alert, options: argparse.Namespace) -> None:
         typed = input(say("warn.typed_name", event=alert.event, level=level, action=action, area=area))
     if typed is None or not (names.is_meant(typed, codes) or (shapes and typed.strip() == "all")):
         raise LocalError("not-typed", say("warn.not_typed"))
+
+
+def _widest(alert: Alert) -> list[int]:
+    """A village's name must not pass a county beside it."""
+    codes = [item for item in alert.area if isinstance(item, int)]
+    digits = {code: len(str(code)) if code else 0 for code in codes}
+    return [code for code in codes if digits[code] == min(digits.values())]
 
 
 def _names(file: Path | None) -> places.Names:

@@ -95,3 +95,18 @@ def test_a_key_that_is_no_point_is_told_also_with_the_extra(village, tmp_path):
     code, _, heard = village.trust("check", keyset(village, good, b"\x04" + bytes(64)))
     assert code == 1
     assert heard.count("believed by nobody here") == 1
+
+
+def test_a_root_that_cannot_be_used_is_named_where_a_key_set_is_refused(village, tmp_path, monkeypatch):
+    root = make_signer(tmp_path / "root.pem", chinese=True)
+    config = village.file.read_text()
+    village.file.write_text(config.replace(village.authority.roots[0], root.public.hex()))
+    ring = Keyring(
+        1, T0, (Holder("h", (1,)),), (Key("h", bytes(31) + b"\x01", EVERYTHING, (33,), Level.RED, 0, 1 << 39),)
+    )
+    (village.folder / "new.cbor").write_bytes(seal_keyset(ring, [root, village.authority._roots[1]]))
+    assert village.trust("add", village.folder / "new.cbor")[0] == 0
+    missing(monkeypatch)
+    code, _, heard = village.trust("check", village.folder / "new.cbor")
+    assert code == 1
+    assert "fengsui[sm]" in heard

@@ -253,3 +253,38 @@ def test_an_update_with_other_words_is_said_anew():
             assert len(voice.said) == 6
 
     run(main())
+
+
+def test_an_update_in_the_same_words_interrupts_nothing_and_is_said_when_the_first_was_over_long_ago():
+    async def main():
+        voice = Talker()
+        async with Station(others=[voice]) as station:
+            await station.heard(red(), wait=3)
+            for number in range(20):  # whoever sends it every second does not make the voice stammer
+                await station.heard(red(seq=T0 + 3 + number, msg_type=MsgType.UPDATE), wait=1)
+            await asyncio.sleep(60)
+            assert len(voice.said) == 3
+            await station.heard(red(seq=T0 + 90, msg_type=MsgType.UPDATE), wait=60)
+            assert len(voice.said) == 6
+
+    run(main())
+
+
+def test_nothing_of_another_boot_is_shown_or_said_before_its_time_is_placed():
+    """The key switch and a silent issuer are known before the loop begins; what stood then may be long over."""
+
+    async def main():
+        async with Station() as station:
+            await station.heard(red(), wait=10)
+            journal = station.journal.restarted()
+        voice = Talker()
+        later = Station(journal=journal, others=[voice])
+        later.clock.boot = b"\2" * 8
+        later.alerting.mute(True)
+        later.alerting.note({b"x": "y"})
+        later.alerting.unheard(True)
+        later.alerting.mute(False)
+        await asyncio.sleep(30)
+        assert (voice.said, list(later.display.log), later.board.log) == ([], [], [])
+
+    run(main())

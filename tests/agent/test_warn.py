@@ -127,6 +127,18 @@ def test_and_not_by_its_code_nor_by_anothers_name(desk, typed):
     assert "was not typed" in heard
 
 
+def test_of_several_areas_the_widest_is_typed(desk):
+    """A village's name does not pass the county that stands beside it by mistake."""
+    (desk.folder / "areas.toml").write_text(NAMES)
+    words = [*ALERT, "--area", "330205"]
+    code, heard = desk.seal("sign", "--names", "areas.toml", "--typed", "榆树村", words=words)
+    assert code == 2
+    assert "was not typed" in heard
+    assert desk.seal("sign", "--names", "areas.toml", "--typed", "江北区", words=words)[0] == 0
+    assert desk.seal("sign", "--typed", "江北区", words=[*words, "--area", "all"])[0] == 2
+    assert desk.seal("sign", "--typed", "全国", words=[*words, "--area", "all"])[0] == 0
+
+
 def test_the_provinces_have_names_from_the_start_and_the_whole_country_has_one(desk):
     words = ["33" if one == VILLAGE else one for one in ALERT]
     assert desk.seal("sign", "--typed", "33", words=words)[0] == 2
