@@ -133,6 +133,17 @@ def test_no_bytes_break_the_reader():
         assert isinstance(journal, Journal)
 
 
+def test_no_text_can_hold_a_frame_that_is_found_when_its_own_is_damaged():
+    """Texts are UTF-8, and the mark is none: whoever may only show words cannot write into a journal with them."""
+    with pytest.raises(UnicodeDecodeError):
+        journal_file.MARK.decode()
+    forged = frame([Mark(1, 1 << 39)])
+    damaged = bytearray(MAGIC + frame([Mark(2, 7)]) + frame([Mark(3, 9)]))
+    damaged[len(MAGIC) + 3] ^= 1
+    assert replay(bytes(damaged))[0].marks == {3: 9}
+    assert forged.decode("utf-8", "replace").encode() != forged
+
+
 def test_the_file_is_compacted_when_that_halves_it(tmp_path, monkeypatch):
     monkeypatch.setattr(journal_file, "COMPACT_AT", 4096)
     path = tmp_path / "journal"
