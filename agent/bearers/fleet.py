@@ -113,7 +113,8 @@ class Fleet:
 
     def narrow(self) -> dict[str, Any]:
         """By platform."""
-        return {route: dispatch.status() for route, dispatch in self.dispatches.items()}
+        key = "" if self._private is None else keys.public_of(self._private).hex()
+        return {route: {"key": key} | dispatch.status() for route, dispatch in self.dispatches.items()}
 
     def wide(self, route: str) -> dict[str, Any]:
         """What is thought of a platform's MQTT as a bearer."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent.bearers.budget import Ledger, Limits
 from agent.bearers.config import ANYBODY, BearerTable
@@ -17,6 +18,7 @@ MOST_OWED = 32  # receipts of what came down; one message takes them all
 HELLO_AGAIN = 60.0  # seconds before a hello that nobody answered is said anew; doubling up to the longest
 HELLO_MOST = 3600.0
 HELLO_BLIND = 86_400.0  # where nothing comes back
+ADDRESSES = ("to", "source")  # keys of drivers that name the other side
 INF = float("inf")
 # What is no more than noise, or somebody else's: of no reason here does anything follow, and nobody is answered.
 JUNK = ("stranger", "forged", "short", "version", "piece", "long", "kind", "old", "misfit", "unknown", "broken")
@@ -57,8 +59,8 @@ class Line:
     def hears(self, sender: str) -> bool:
         """Only those who are meant to speak here; a bearer that names nobody leaves it to the keys."""
         config = self.table.config
-        own = {getattr(config, "to", ""), *self.table.common.allow}
-        return not sender or sender in own or ANYBODY in own or hasattr(config, "allow")
+        own = {_plain(one) for one in (*(getattr(config, key, "") for key in ADDRESSES), *self.table.common.allow)}
+        return not sender or _plain(sender) in own or ANYBODY in own or hasattr(config, "allow")
 
     def must_greet(self, round_: int, now: float) -> bool:
         """Whether to say hello before anything else, in this round of them."""
@@ -116,6 +118,12 @@ class Line:
             "device": device,
             "heard": dict(self.counts),
         }
+
+
+def _plain(name: str) -> str:
+    """As two that mean the same are equal: where a URL leads, a card number without the zeros before it."""
+    place = urlsplit(name).netloc if "://" in name else name
+    return place.lower().lstrip("0")
 
 
 def way_of(table: BearerTable, traits: Traits, address: bytes) -> Way:

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from types import SimpleNamespace
 
 import pytest
 
+from agent.bearers.line import Line
 from buffer.model import Lane
 from drivers.api import Datagram
 from protocols.narrow import command, control, fragments, header, hello, sealed
@@ -94,6 +96,23 @@ def test_a_stranger_is_not_heard(tmp_path):
             await site.until(lambda: site.warned, 60)
 
     run(story())
+
+
+@pytest.mark.parametrize(
+    ("to", "allow", "sender", "heard"),
+    [
+        ("0312345", [], "312345", True),
+        ("coap://Headend.example:5683/up", [], "headend.example:5683", True),
+        ("312345", ["312346"], "0312346", True),
+        ("312345", ["*"], "7", True),
+        ("312345", [], "", True),
+        ("312345", [], "312346", False),
+        ("", [], "312346", False),
+    ],
+)
+def test_who_may_speak(to, allow, sender, heard):
+    table = SimpleNamespace(config=SimpleNamespace(to=to), common=SimpleNamespace(allow=allow))
+    assert Line(table, None, None).hears(sender) is heard
 
 
 def test_forged_receipts_settle_nothing(tmp_path):
