@@ -265,7 +265,7 @@ class Dispatch:
 
     def _digest(self, line: Line, now: float) -> Ready | None:
         """Of now; the schema before the first that names it."""
-        if not self.pact.knows(self._letters.schema.id):
+        if not self.pact.knows_schema(self._letters.schema.id):
             parcel = self.parcels.of(Load.DIGEST, SCHEMA) or self._schema(now)
             return self._next(line, parcel) if parcel is not None else None
         letter = self._letters.digest(line.room)
@@ -276,13 +276,13 @@ class Dispatch:
 
     def _schema(self, now: float) -> Parcel | None:
         its = self._letters.schema
-        parcel = self._sealed(Load.DIGEST, Kind.DIGEST, Letter(b"\0" + schema.announce(its), told=(its.id,)), now)
+        parcel = self._sealed(Load.DIGEST, Kind.DIGEST, Letter(b"\0" + schema.announce(its)), now)
         if parcel is not None:
             parcel.name = SCHEMA
         return parcel
 
     async def _detail(self, line: Line, now: float) -> Ready | None:
-        if not self.pact.knows(self._letters.schema.id):
+        if not self.pact.knows_schema(self._letters.schema.id):
             return self._digest(line, now)
         waiting = self.parcels.unsent(Load.DETAIL, line.name)
         if waiting is None:
@@ -342,6 +342,8 @@ class Dispatch:
         for span in parcel.spans:
             self._stock.settle(span.key, span.last)
             self._messages.pop(span.key, None)
+        if parcel.name == SCHEMA:
+            self.pact.told_schema(self._letters.schema.id)
         if parcel.mark:
             self._letters.summary.delivered(parcel.mark)
 
@@ -349,12 +351,19 @@ class Dispatch:
         """Not to be sent again as it is: in full, under a new number, or not by this way."""
         self.refused += 1
         if parcel.refused == "context":
-            self.pact.forget()
+            self._unknown(parcel)
         elif parcel.refused in ("malformed", "unsupported"):
             for span in parcel.spans:
                 message = self._messages.get(span.key)
                 if message is not None:
                     self._messages[span.key] = replace(message, barred=message.barred | frozenset(self.lines))
+
+    def _unknown(self, parcel: Parcel) -> None:
+        """The headend has lost what this message refers to."""
+        if parcel.load in (Load.DIGEST, Load.DETAIL):
+            self.pact.told_schema(b"")
+        if parcel.load is not Load.DIGEST:
+            self.pact.forget()
 
     # For the status
 

@@ -34,6 +34,7 @@ class Memory(msgspec.Struct):
     salt: str
     until: int = 0
     known: bool = False
+    schema: str = ""  # the schema of series that the headend has acknowledged in this epoch
     heard: dict[str, str] = {}  # what was seen of the other side, so that nothing of it is taken twice
 
 

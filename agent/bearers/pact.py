@@ -138,6 +138,15 @@ class Pact:
         """The headend does not know a context: every one is said in full again."""
         self._told.clear()
 
+    def knows_schema(self, schema: bytes) -> bool:
+        return self._keeper.memory.schema == schema.hex()
+
+    def told_schema(self, schema: bytes) -> None:
+        """Kept over restarts: it takes several messages. Empty where the headend turned out not to know it."""
+        if not self.knows_schema(schema):
+            self._keeper.memory.schema = schema.hex()
+            self._keeper.save()
+
     def status(self) -> dict[str, Any]:
         return {"epoch": self.session.epoch.number, "known": self.known, "counter": self.session.counter.peek}
 

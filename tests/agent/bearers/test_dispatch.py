@@ -226,6 +226,33 @@ def test_contexts_that_were_forgotten_are_told_again(tmp_path):
     run(story())
 
 
+def test_a_schema_is_said_once_and_again_where_it_was_lost(tmp_path):
+    async def digests(site, count):
+        have = len(site.far.digests)
+        while len(site.far.digests) < have + count:
+            site.sample(3.0)
+            await site.passes(30)
+
+    async def first():
+        async with village(tmp_path, {"beidou": BEIDOU}) as site:
+            await digests(site, 3)
+            assert site.far.kinds["schema"] == 1
+            site.far.schemas.clear()
+            await digests(site, 3)
+            assert site.far.kinds["schema"] == 2
+            assert site.far.wrong["schema.unknown"] >= 1
+            return site.private, site.far
+
+    async def second(private, before):
+        async with village(tmp_path, {"beidou": BEIDOU}, private=private) as site:
+            site.far.epochs.sessions = before.epochs.sessions
+            site.far.schemas = before.schemas
+            await digests(site, 3)
+            assert site.far.kinds["schema"] == 0
+
+    run(second(*run(first())))
+
+
 @pytest.mark.parametrize("moment", [10, 65, 130])
 def test_a_bearer_that_vanishes_in_the_middle_of_a_message(tmp_path, moment):
     async def story():
