@@ -24,6 +24,7 @@ from tests.support.virtual import run
 
 SEALED = 4000  # alerts of two signers
 KEYS = 8  # of a key-set: a province with its cities
+SUBSCRIBES = 3.0  # seconds: what is not kept by the broker is lost on a station that does not listen yet
 FORGED = 10_000
 WAVE = 900  # as many at once as the broker keeps for a session (Mosquitto: 1,000) before it drops some itself
 LOOK = 0.1  # seconds between looks at a station's memory
@@ -72,6 +73,7 @@ async def _flooded() -> Mapping[str, float]:
     async with scene(sensor=False) as station:
         await station.agent.start()
         await until(lambda: ask(station.agent.control, "status", timeout=1.0) is not None, 10)
+        await asyncio.sleep(SUBSCRIBES)
         first = station.authority.alert(AREA, TEXT, lasts=1)
         station.publisher.warn(AREA, first, station.authority.forged(first, TEXT), retain=False)
         await until(lambda: _counted(station) == 1, 10)  # the libraries of checking are loaded
