@@ -10,30 +10,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from agent import places
-from agent.buttons import ButtonConfig, check_button, check_buttons
-from agent.clock import SOURCES
+from agent.buttons import ButtonConfig
 from agent.finding import Finding
-from agent.hours import HoursConfig, check_hours
+from agent.hours import HoursConfig
 from agent.plans import Plans
 from agent.plans import load as load_plans
 from agent.route import RouteConfig
-from agent.rule_check import check_rules
 from agent.rules import RuleConfig
-from agent.say import LANGUAGES
-from agent.trust import KEPT, check_keyring
 from drivers import registry
-from drivers.actuators.patterns import shipped
-from drivers.actuators.relay import RelayConfig, conflicts
 from drivers.api import Context, Factory, Problem, SeriesSpec
-from drivers.bus import BusConfig, check_bus
+from drivers.bus import BusConfig
 from drivers.collect import collect
 from drivers.values import Duration, Size
-from protocols.envelope import is_area, is_station
 from protocols.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -46,7 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
-SHORTEST_SIREN, LONGEST_SIREN = 5.0, 1800.0  # seconds for one alert: one paid slice; half an hour burns a motor out
 LARGEST_FILE = 1 << 20  # bytes; a station's configuration is some kilobytes
 
 
@@ -255,7 +246,9 @@ def load(file: Path, forgive: Collection[str] = ()) -> tuple[Config | None, list
         return None, reader.findings
     config = _read(reader)
     if config is not None:
-        for table, problems in _rules(config):
+        from agent.config_rules import rules
+
+        for table, problems in rules(config):
             reader.add(table, (one for one in problems if one.code not in forgive))
     return (None if reader.findings else config), reader.findings
 
@@ -364,91 +357,6 @@ def _consistency(reader: _Reader) -> "list[ConsistencyConfig]":
     return reader.typed("consistency", ConsistencyConfig)
 
 
-def _rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
-    """What must hold between tables, and what each driver knows to be wrong beforehand."""
-    yield "station", _station(config.station)
-    yield "station", places.load(config.path(config.station.names))[1] if config.station.names else ()
-    yield "clock", _clock(config.clock)
-    yield "buffer", _buffer(config.buffer)
-    yield "warnings", _warnings(config)
-    for route in config.routes:
-        yield f"route {route.name}", route.check(config.base)
-    buses = {bus.name: bus for bus in config.buses}
-    lan = config.lan.lan() if config.lan is not None else None
-    context = Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles, lan=lan)
-    yield from _optional(config)
-    for bus in config.buses:
-        yield f"bus {bus.name}", check_bus(bus, context)
-    for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:
-        for one in made:
-            yield f"{table} {one.name}", one.factory.check(one.config, context)
-    yield "sensor", _series(config, context)
-    yield from _computed(config, context)
-    yield from _fast(config, context)
-    yield from _local(config, context)
-    if config.narrow is not None:
-        from agent.bearers.config import check_bearers
-
-        yield from check_bearers(
-            config.bearers,
-            config.narrow,
-            routes=[route.name for route in config.routes],
-            series=specs_of(config, context),
-            base=config.base,
-            context=context,
-        )
-    devices = [device for one in config.actuators for device in (one.config, *one.factory.parts(one.config))]
-    relays = [device for device in devices if isinstance(device, RelayConfig)]
-    for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
-        yield f"actuator {name}", [problem]
-
-
-def _optional(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
-    """Tables that most stations do not have."""
-    if config.lan is not None:
-        yield "lan", config.lan.check()
-    if config.microphone is not None:
-        yield "microphone", config.microphone.check()
-
-
-def _computed(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
-    """Derived series, and what must hold between series."""
-    if config.derived and not any(True for _ in _station(config.station)):
-        from agent.derive.config import check_derived
-
-        for table, problem in check_derived(config.derived, measured(config, context), config.station.timezone):
-            yield table, [problem]
-    if config.consistency:
-        from agent.consistency import check_consistency
-
-        for table, problem in check_consistency(config.consistency, specs_of(config, context)):
-            yield table, [problem]
-
-
-def _fast(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
-    """Conditions under which sensors are read faster."""
-    sensors = [(one.name, getattr(one.config, "fast", None)) for one in config.sensors]
-    if any(fast for _, fast in sensors):
-        from agent.hasten import check_fast
-
-        for table, problem in check_fast(sensors, specs_of(config, context)):
-            yield table, [problem]
-
-
-def _local(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
-    """Rules, buttons and contacts; rules against the series that there are, plans against those that are known."""
-    plans = {one.name for one in plans_of(config).plans}
-    for table, problem in check_rules(config.rules, specs_of(config, context), plans):
-        yield table, [problem]
-    for button in config.buttons:
-        yield f"button {button.name}", check_button(button, [bus.name for bus in config.buses], plans)
-    yield "", check_buttons(config.buttons)
-    if config.contacts is not None:
-        from agent.contacts import check_contacts
-
-        yield "contacts", check_contacts(config.contacts)
-
-
 def plans_of(config: Config) -> Plans:
     """The station's plans; the shipped ones where its own cannot be used, which `check` says."""
     own = config.path(config.warnings.plans) if config.warnings and config.warnings.plans else None
@@ -480,68 +388,3 @@ def measured(config: Config, context: Context) -> dict[str, SeriesSpec]:
         with contextlib.suppress(OSError, ValueError, KeyError, ProtocolError):  # its own check says why
             specs |= sensor.factory.create(sensor.config, context).series
     return specs
-
-
-def _station(station: StationConfig) -> Iterator[Problem]:
-    if not is_station(station.id):
-        yield Problem("id", "config.station_id", {"value": station.id})
-    for code in station.areas:
-        if not is_area(code) or code == "all":
-            yield Problem("areas", "config.area_code", {"value": code})
-    if station.language and station.language not in LANGUAGES:
-        yield Problem("language", "config.choice", {"value": station.language, "known": ", ".join(LANGUAGES)})
-    try:
-        ZoneInfo(station.timezone)
-    except (OSError, ValueError, KeyError):
-        yield Problem("timezone", "config.timezone", {"value": station.timezone})
-
-
-def _clock(clock: ClockConfig) -> Iterator[Problem]:
-    if clock.source not in SOURCES:
-        yield Problem("source", "config.choice", {"value": clock.source, "known": ", ".join(SOURCES)})
-
-
-def _buffer(buffer: BufferConfig) -> Iterator[Problem]:
-    """One file with the state, and nothing kept back from the disk longer than a power cut may cost."""
-    if Path(buffer.file).name != buffer.file or buffer.file == "..":
-        yield Problem("file", "config.file_name", {"value": buffer.file})
-    for key, value, least, most in (
-        ("max_size", buffer.max_size, 256 << 10, 1 << 40),
-        ("alarm_quota", buffer.alarm_quota, 16 << 10, buffer.max_size // 2),
-        ("commit_interval", buffer.commit_interval, 0.02, 60.0),
-        ("settle_interval", buffer.settle_interval, 0.02, 600.0),
-    ):
-        if not least <= value <= most:
-            yield Problem(key, "value.range", {"value": value, "least": least, "most": most})
-
-
-def _warnings(config: Config) -> Iterator[Problem]:
-    """A station with an actuator and nobody to believe would be deaf on the day it is for."""
-    if config.warnings is None:
-        if config.actuators:
-            yield Problem("keyset", "config.no_keyring")
-        return
-    if not config.station.areas:
-        yield Problem("keyset", "config.no_areas")
-    limit = config.warnings.siren_limit
-    if not SHORTEST_SIREN <= limit <= LONGEST_SIREN:
-        yield Problem("siren_limit", "value.range", {"value": limit, "least": SHORTEST_SIREN, "most": LONGEST_SIREN})
-    yield from check_hours(config.warnings)
-    yield from check_keyring(config.path(config.warnings.keyset), config.warnings.roots, config.state / KEPT)
-    if config.warnings.plans:
-        known = {*shipped(), *(name for one in config.actuators for name in getattr(one.config, "patterns", ()))}
-        yield from load_plans(config.path(config.warnings.plans), languages=[config.language], patterns=known)[1]
-
-
-def _series(config: Config, context: Context) -> Iterator[Problem]:
-    """No two sensors may write one series: the platform could not tell them apart."""
-    owner: dict[str, str] = {}
-    for sensor in config.sensors:
-        try:
-            names = list(sensor.factory.create(sensor.config, context).series)
-        except (OSError, ValueError, KeyError, ProtocolError):
-            continue  # its own check has said why
-        for name in names:
-            if name in owner:
-                yield Problem(sensor.name, "config.duplicate_series", {"series": name, "other": owner[name]})
-            owner.setdefault(name, sensor.name)
