@@ -79,9 +79,9 @@ class Subscriber:
         self.subscribed = frozenset()
         for _ in range(ROUNDS):
             self._count = 0
-            if first := self._first():
-                await connection.subscribe(first)
-            await self._subscribe(connection, self._filters)
+            # Both leave at once: on a slow link an answer takes seconds, and a warning must not wait for two.
+            first = [connection.subscribe(names)] if (names := self._first()) else []
+            await asyncio.gather(*first, self._subscribe(connection, self._filters))
             if not await self._crowded():
                 return
 
