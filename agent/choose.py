@@ -48,6 +48,16 @@ class Stream:
         return bool(self.ahead) or self.after < self.until
 
     @property
+    def begins(self) -> int:
+        """The first number that it has not sent."""
+        return self.ahead[0].first if self.ahead else self.after + 1
+
+    def coming_to(self, number: int) -> bool:
+        """Will it read this number, or has it read and not yet sent it?"""
+        read = any(block.first <= number <= block.last for block in self.ahead)
+        return read or self.after < number <= self.until
+
+    @property
     def rank(self) -> tuple[int, int, int]:
         return self.lane, self.kind, self.age
 

@@ -340,14 +340,23 @@ class Sender:
         """Numbers still pending that every stream has passed (refused, or a log that salvage brought back) go again."""
         terms = self._terms
         for pending in terms.buffer.backlog(terms.route):
-            if pending.lane in terms.topics and not self._flying.get((pending.log, pending.lane)):
+            if pending.lane in terms.topics and not self._is_coming(pending):
                 self._again(pending, now)
 
+    def _is_coming(self, pending: Pending) -> bool:
+        """Is its lowest number in flight, or will a stream still come to it?"""
+        number, key = pending.first, (pending.log, pending.lane)
+        if any(first <= number <= last for first, last in self._flying.get(key, {}).items()):
+            return True
+        mine = (each for each in self._streams if (each.log, each.lane) == key)
+        return any(each.coming_to(number) for each in mine)
+
     def _again(self, pending: Pending, now: float) -> None:
+        """From there up to where live data begins: that never ends where something is always waiting."""
         mine = [each for each in self._streams if (each.log, each.lane) == (pending.log, pending.lane)]
-        if any(each.waiting for each in mine):
-            return
+        live = next((each for each in mine if each.kind is Kind.LIVE), None)
         until = max((each.until for each in mine), default=pending.first + pending.numbers)
+        until = until if live is None else min(until, live.begins - 1)
         if pending.first > until:
             return
         pause = self._pauses.get(pending.lane)
