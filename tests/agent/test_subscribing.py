@@ -96,7 +96,8 @@ def test_a_crowd_without_end_is_not_waited_for(monkeypatch):
 
             async def noise():
                 while True:
-                    link.came()
+                    for _ in range(CROWD):
+                        link.came()
                     await asyncio.sleep(0.001)
 
             task = asyncio.create_task(noise())
