@@ -81,6 +81,7 @@ class Alerting:
         self._spending = Spending()
         self._intake, self._ration = Intake(), Ration()
         self.heard = heard
+        self.acts: Callable[[], None] = _nothing  # told at once of a decision that changes something, before it is carried out
         self.junk = self._evidence.junk
         self._wake = asyncio.Event()
         self._carrier = Carrier(self._evidence.unjournalled, self._wake.set)
@@ -252,6 +253,8 @@ class Alerting:
     def _enact(self, decision: Decision, message: Message | None = None, verified: VerifiedAlert | None = None) -> None:
         """Take the decision in memory at once; carry it out and acknowledge it when it is written."""
         changed = decision.change is not Change.NONE or message is None
+        if decision.change is not Change.NONE:
+            self.acts()
         paid = self._slices(decision.orders, decision.entries) if changed else []
         written = self._write([*decision.entries, *paid])
 

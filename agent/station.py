@@ -266,7 +266,10 @@ class Station:
         if self.config.warnings is None:
             return None
         beat = self.watchdog.part("alerting", ALERTING_PATIENCE).beat
-        return await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat, self.tap)
+        made = await open_warning_path(stack, self.config, self.clock, self.actuators, self.recorder, beat, self.tap)
+        if made is not None:
+            made.acts = lambda: self.right_of_way.take(self.loop.time())
+        return made
 
     def _receipts(self) -> Record:
         """Acknowledgements are signed, where there can be any."""

@@ -235,6 +235,24 @@ def test_a_message_that_breaks_us_is_counted_and_the_next_is_heard(monkeypatch):
     run(main())
 
 
+def test_what_acts_is_told_at_once_and_noise_is_not():
+    async def main():
+        async with Station() as station:
+            told = []
+            station.alerting.acts = lambda: told.append(len(station.board.requests))
+            before = len(station.board.requests)
+            for data in (*HOSTILE.values(), sealed("county bureau", area=(62,))):
+                await station.heard(data)
+            assert told == []
+            for _ in range(3):
+                await station.heard(GENUINE)
+            assert told == [before], "before the relay is asked, and not for a duplicate"
+            await station.heard(sealed("county", seq=T0 + 20, **CANCEL))
+            assert len(told) == 2
+
+    run(main())
+
+
 def test_a_drill_reads_as_one_and_is_silent_unless_the_station_allows_it():
     async def main(sirens):
         async with Station(Policy(exercise_siren=sirens)) as station:

@@ -27,3 +27,13 @@ def test_a_claim_within_a_stretch_does_not_prolong_it():
     way.claim(10.0)
     way.claim(10.0 + STRETCH / 2)
     assert way.wait(10.0 + STRETCH) == 0
+
+
+def test_what_acts_has_its_stretch_whatever_noise_has_claimed():
+    way, begin = RightOfWay(), 100.0
+    way.claim(begin)
+    later = begin + STRETCH + 0.01
+    way.claim(later)  # noise: the way stays free for telemetry
+    assert way.wait(later) == 0.0
+    way.take(later)
+    assert way.wait(later) == pytest.approx(STRETCH)
