@@ -1,19 +1,19 @@
 """The loop of one platform's bearers: look what waits, choose, send, hear what became of it, settle.
 
-Decides nothing about what goes by which bearer (`schedule`), writes no body (`letters`) and no frame (`parcels`). The
-platform's MQTT is one of the bearers: it carries by itself (`agent.uplink`), and is only watched here.
+Decides nothing about what goes by which bearer (`schedule`), and makes no datagram (`making`). The platform's MQTT is one of the bearers: it carries by itself (`agent.uplink`), and is only watched here.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from agent.bearers.hearing import Ears, Hearing
 from agent.bearers.lanes import Backlog, Load, Message, Policy, Waiting
-from agent.bearers.letters import FIRST_RUN, Letter, Letters
+from agent.bearers.letters import FIRST_RUN, Letters
 from agent.bearers.line import Line
+from agent.bearers.making import LOADS, OWED, SCHEMA, Making, name_of
 from agent.bearers.pact import Pact
 from agent.bearers.parcels import Parcel, Parcels
 from agent.bearers.schedule import Order, choose
@@ -23,10 +23,7 @@ from buffer.model import Lane
 from drivers.api import Declined, Sent, Unknown
 from protocols import event as events
 from protocols.errors import LocalError, RemoteError
-from protocols.narrow import control, header, schema
 from protocols.narrow.command import Command
-from protocols.narrow.control import Ping
-from protocols.narrow.header import Kind
 from protocols.narrow.receipt import Receipt
 
 log = logging.getLogger(__name__)
@@ -34,21 +31,7 @@ log = logging.getLogger(__name__)
 LOOK = 2.0  # seconds between looks while an alarm or event waits and MQTT is there: what it settles is seen by looking
 QUIET_LOOK = 30.0  # otherwise; what is new wakes us
 FORGET = 900.0  # seconds after which a digest or a proof is no longer waited for
-DIGESTS = 8  # that nobody acknowledged and that still may be; older ones are superseded anyway
 NOTHING = "nothing"  # there was nothing to send after all
-LOADS = {Lane.ALARM: Load.ALARM, Lane.EVENT: Load.EVENT}
-OWED = "receipts "  # key of what a bearer owes, before its name
-SCHEMA = "schema"
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A datagram about to go. `sent(now)` once it went, or may have; `wanted`: an answer is due if it arrives."""
-
-    data: bytes
-    wanted: bool
-    sent: Callable[[float], None] = lambda _now: None
-    to: str = ""
 
 
 class Dispatch:
@@ -71,24 +54,17 @@ class Dispatch:
         now: Callable[[], float],
     ) -> None:
         self.route, self.lines, self.wide, self.pact = route, dict(lines), wide, pact
-        self.parcels = Parcels()
+        self.making = Making(pact, letters, stock)
         self.hearing = Hearing(pact, Ears(self.proven, self.answered, command, time))
         self.delivered = self.refused = 0  # messages
         self.failed: dict[str, int] = {}  # of the loop itself, by the fault's name
-        self._stock, self._letters, self._policy, self._day, self._top, self._now = (
-            stock,
-            letters,
-            policy,
-            day,
-            top,
-            now,
-        )
+        self._stock, self._letters, self._policy = stock, letters, policy
+        self._day, self._top, self._now = day, top, now
         self._messages: dict[Key, Message] = {}
         self._keys: dict[str, Key] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._look_at = 0.0
-        self._epoch = pact.session.epoch
 
     def wake(self, *, stock: bool = False) -> None:
         """Something happened: look at the stock again, or only choose."""
@@ -105,14 +81,16 @@ class Dispatch:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def parcels(self) -> Parcels:
+        return self.making.parcels
+
     # The loop
 
     async def _turn(self) -> None:
         now = self._now()
         self._wake.clear()
-        if self._epoch != self.pact.session.epoch:  # nobody can read any more what was sealed before
-            self._epoch = self.pact.session.epoch
-            self.parcels = Parcels()
+        self.making.renew()
         if now >= self._look_at:
             await self._look(now)
         self._pass_time(now)
@@ -156,9 +134,9 @@ class Dispatch:
             size = len(self._letters.event(held).body)
         except (RemoteError, LocalError, ValueError):
             return Message(
-                _name(held.key), LOADS[held.key.lane], len(held.body), held.since, barred=frozenset(self.lines)
+                name_of(held.key), LOADS[held.key.lane], len(held.body), held.since, barred=frozenset(self.lines)
             )
-        return Message(_name(held.key), LOADS[held.key.lane], size, held.since, self._top(facts))
+        return Message(name_of(held.key), LOADS[held.key.lane], size, held.since, self._top(facts))
 
     def _backlog(self, now: float) -> Backlog:
         messages = sorted(self._messages.values(), key=lambda one: (one.load, not one.top, one.since))
@@ -191,12 +169,16 @@ class Dispatch:
         outcome: Sent = Declined(NOTHING, LOOK)
         wanted = False
         try:
-            ready = await self._ready(line, order, key)
+            ready = await self.making.ready(line, order, key, self._now())
             if ready is not None:
                 wanted, outcome = ready.wanted, Unknown("cancelled")
                 outcome = await line.bearer.send(ready.data, ready.to)
                 if not isinstance(outcome, Declined):
                     ready.sent(self._now())
+                if ready.instead and key is not None:
+                    self._untried(line, key)
+        except LocalError as wrong:  # too long for this bearer, whenever it is tried
+            outcome = Declined(wrong.reason, None)
         except Exception as fault:  # a driver's bug, or ours: told, and it costs this datagram
             name = type(fault).__name__
             if name not in self.failed:
@@ -213,109 +195,16 @@ class Dispatch:
         if isinstance(outcome, Declined):
             if outcome.reason == NOTHING:
                 line.way = replace(line.way, refused=None)
-            message = self._messages.get(key) if key is not None else None
-            if key is not None and message is not None and line.name in message.tries:
-                message = message.untried(line.name)
-                self._messages[key] = message.bar(line.name) if outcome.retry_after is None else message
+            if key is not None:
+                self._untried(line, key, bar=outcome.retry_after is None)
         self.wake()
 
-    async def _ready(self, line: Line, order: Order, key: Key | None) -> Ready | None:
-        """The datagram that is due. A hello before everything, while the headend does not know our epoch."""
-        now = self._now()
-        if not self.pact.known and line.must_greet(self.pact.round, now):
-            return self._hello(line)
-        if order.key.startswith(OWED):
-            return self._receipts(line)
-        if key is not None:
-            return self._numbered(line, key, now)
-        if order.load is Load.DIGEST or order.key == SCHEMA:
-            return self._digest(line, now)
-        if order.load is Load.DETAIL:
-            return await self._detail(line, now)
-        return self._proof(line, now)
-
-    def _hello(self, line: Line) -> Ready | None:
-        context = self._letters.present()
-        frame = self.pact.greet((context,))
-        data = header.encode(frame._replace(address=line.address))
-        if len(data) > line.mtu:
-            data = header.encode(self.pact.greet()._replace(address=line.address))
-        if len(data) > line.mtu:
-            return None
-        return Ready(data, wanted=True, sent=lambda now: line.has_greeted(self.pact.round, now))
-
-    def _receipts(self, line: Line) -> Ready | None:
-        owed = list(line.owed.values())
-        while owed and len(control.encode(owed)) > line.room:
-            owed.pop()
-        message = self.pact.seal(Kind.CONTROL, control.encode(owed)) if owed else None
-        if message is None:
-            return None
-        frame = header.Frame(message.kind, message.id, message.data, address=line.address)
-        return Ready(header.encode(frame), wanted=False, sent=lambda _now: line.paid(owed), to=line.said_to)
-
-    def _numbered(self, line: Line, key: Key, now: float) -> Ready | None:
-        held = self._stock.held.get(key)
-        if held is None:
-            return None
-        parcel = self.parcels.carrying(key) or self._sealed(LOADS[key.lane], Kind.EVENT, self._letters.event(held), now)
-        if parcel is not None:
-            parcel.name = _name(key)
-        return self._next(line, parcel) if parcel is not None else None
-
-    def _digest(self, line: Line, now: float) -> Ready | None:
-        """Of now; the schema before the first that names it."""
-        if not self.pact.knows_schema(self._letters.schema.id):
-            parcel = self.parcels.of(Load.DIGEST, SCHEMA) or self._schema(now)
-            return self._next(line, parcel) if parcel is not None else None
-        letter = self._letters.digest(line.room)
-        parcel = self._sealed(Load.DIGEST, Kind.DIGEST, letter, now) if letter is not None else None
-        for old in self.parcels.superseded(DIGESTS):
-            self.parcels.drop(old)
-        return self._next(line, parcel) if parcel is not None else None
-
-    def _schema(self, now: float) -> Parcel | None:
-        its = self._letters.schema
-        parcel = self._sealed(Load.DIGEST, Kind.DIGEST, Letter(b"\0" + schema.announce(its)), now)
-        if parcel is not None:
-            parcel.name = SCHEMA
-        return parcel
-
-    async def _detail(self, line: Line, now: float) -> Ready | None:
-        if not self.pact.knows_schema(self._letters.schema.id):
-            return self._digest(line, now)
-        waiting = self.parcels.unsent(Load.DETAIL, line.name)
-        if waiting is None:
-            besides = [span for one in self.parcels.all.values() if one.load is Load.DETAIL for span in one.spans]
-            letter = await self._letters.detail(line.room, besides)
-            waiting = self._sealed(Load.DETAIL, Kind.DATA, letter, now) if letter is not None else None
-        return self._next(line, waiting) if waiting is not None else None
-
-    def _proof(self, line: Line, now: float) -> Ready | None:
-        parcel = self._sealed(Load.PROOF, Kind.CONTROL, Letter(control.encode([Ping()])), now)
-        return self._next(line, parcel) if parcel is not None else None
-
-    def _sealed(self, load: Load, kind: Kind, letter: Letter, now: float) -> Parcel | None:
-        message = self.pact.seal(kind, letter.body)
-        if message is None:
-            return None
-        return self.parcels.put(Parcel(load, message, letter.spans, letter.mark, letter.told, born=now))
-
-    def _next(self, line: Line, parcel: Parcel) -> Ready | None:
-        """The next datagram of a message by this bearer. LocalError: too long for it."""
-        sending = parcel.on.get(line.name)
-        if sending is None:
-            answers = line.bearer.traits.duplex
-            sending = self.parcels.begin(
-                parcel, line.name, line.mtu, address=line.address, patience=line.patience, answers=answers
-            )
-        if not sending.waiting and sending.deadline is not None:
-            sending.tick(sending.deadline)
-        out = sending.next()
-        if out is None:
-            return None
-        wanted = sending.waiting == 1
-        return Ready(out.data, wanted=wanted, sent=lambda at: sending.sent(out.place, at))
+    def _untried(self, line: Line, key: Key, *, bar: bool = False) -> None:
+        """It did not go out by this bearer, and with `bar` never will as it is."""
+        message = self._messages.get(key)
+        if message is not None and line.name in message.tries:
+            message = message.untried(line.name)
+            self._messages[key] = message.bar(line.name) if bar else message
 
     # What came back
 
@@ -381,7 +270,3 @@ class Dispatch:
             "failed": dict(self.failed),
             **self.hearing.status(),
         }
-
-
-def _name(key: Key) -> str:
-    return f"{key.lane.name.lower()}/{key.log}/{key.number}"

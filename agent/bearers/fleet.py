@@ -3,7 +3,6 @@ nothing itself. Imported only where there is a `[[bearer]]`.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from typing import Any, Protocol
 
 from agent.bearers import proven
 from agent.bearers.beacon_fire import BeaconFire
-from agent.bearers.config import BearerTable, NarrowConfig, headend_of, public_key, route_of
+from agent.bearers.config import NarrowConfig, headend_of, public_key, route_of
 from agent.bearers.dispatch import Dispatch
 from agent.bearers.hearing import frame_of
 from agent.bearers.hints import Hints
-from agent.bearers.keeper import KEY_FILE, PUBLIC_FILE, Keeper, open_private
-from agent.bearers.lanes import Policy
+from agent.bearers.keeper import Keeper
 from agent.bearers.letters import Letters
-from agent.bearers.line import Line, way_of
+from agent.bearers.line import Line
+from agent.bearers.opening import open_key, open_line, policy_of, recall, saved, schema_of
 from agent.bearers.pact import Pact
 from agent.bearers.relays import Relaying
 from agent.bearers.stock import Stock
@@ -26,15 +25,13 @@ from agent.bearers.urgency import top_level
 from agent.bearers.wide import Uplink, Wide
 from agent.config import Config
 from agent.downlink import Command
-from agent.keyrings import replace
 from agent.record import Recorder
 from agent.supervisor import Supervisor, Work
 from buffer.model import Lane
-from drivers.api import Bearer, Context, Datagram, SeriesSpec
+from drivers.api import Context, Datagram, SeriesSpec
 from protocols.errors import LocalError
-from protocols.narrow import command, header, keys
+from protocols.narrow import command, keys
 from protocols.narrow.header import Kind
-from protocols.narrow.schema import Schema, schema, series
 
 log = logging.getLogger(__name__)
 
@@ -81,16 +78,16 @@ class Fleet:
         self._hints = Hints(self._clock)
         self._watch = proven.Watch()
         self._routes = [route.name for route in config.routes]
-        self.lines = {table.name: self._line(table, context) for table in config.bearers}
+        self._loop = asyncio.get_running_loop()
+        self.lines = {table.name: open_line(table, config.station.id, context) for table in config.bearers}
         self.dispatches: dict[str, Dispatch] = {}
         self._private = self._open_key()
         for uplink in house.uplinks:
             self._open_dispatch(uplink)
         relaying = [line for line in self.lines.values() if line.table.common.relay]
         self.relaying = Relaying(relaying, config.station.id, self.fire, now)
-        self._recall()
+        recall(self.lines.values(), self._buffer.meta(KEPT), self._clock, now())
         self._buffer.subscribe(self._committed)
-        self._loop = asyncio.get_running_loop()
         self._obeying: set[asyncio.Task[None]] = set()
         self.parts: dict[str, Work] = {}  # further work to be kept running, by name
 
@@ -127,29 +124,19 @@ class Fleet:
 
     def keep(self) -> None:
         """What was spent and proven, for the next start."""
-        now = self._now()
-        ways = {name: line.way.save(now) for name, line in self.lines.items()}
-        saved = {"boot": self._clock.boot.hex(), "at": self._clock.now(), "ways": ways}
-        self._buffer.set_meta(KEPT, json.dumps(saved).encode())
+        self._buffer.set_meta(KEPT, saved(self.lines.values(), self._clock, self._now()))
 
     # Made once
-
-    def _line(self, table: BearerTable, context: Context) -> Line:
-        bearer: Bearer = table.factory.create(table.config, context)
-        address = header.address(self._config.station.id, up=True) if bearer.traits.broadcast else b""
-        return Line(table, bearer, way_of(table, bearer.traits, address), address)
 
     def _open_key(self) -> bytes | None:
         if not any(headend_of(line.table.common, self._narrow) for line in self.lines.values()):
             return None
         try:
-            private = open_private(self._config.state / KEY_FILE)
-            replace(self._config.state / PUBLIC_FILE, keys.public_of(private).hex().encode() + b"\n")
+            return open_key(self._config.state)
         except (OSError, LocalError) as wrong:
             log.error("nothing goes up by narrow bearers: %s", wrong)  # noqa: TRY400 - the reason says it all
             self._recorder.event("bearers.no_key", {"why": str(wrong)})
             return None
-        return private
 
     def _open_dispatch(self, uplink: Uplink) -> None:
         mine = {name: line for name, line in self.lines.items() if self._leads_to(line, uplink.name)}
@@ -187,20 +174,6 @@ class Fleet:
     def _leads_to(self, line: Line, route: str) -> bool:
         common = line.table.common
         return bool(headend_of(common, self._narrow)) and route_of(common, self._routes) == route
-
-    def _recall(self) -> None:
-        """What was spent today and who was proven, before this start."""
-        try:
-            saved = json.loads(self._buffer.meta(KEPT) or b"{}")
-            same = saved.get("boot") == self._clock.boot.hex()
-            elapsed = max(0.0, (self._clock.now() - saved["at"]) / 1000) if same else 0.0
-            for name, kept in saved.get("ways", {}).items():
-                if name in self.lines:
-                    line = self.lines[name]
-                    line.way = line.way.recall(kept, self._now(), elapsed)
-        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-            if self._buffer.meta(KEPT):
-                log.warning("what was kept of bearers cannot be read and begins anew: %s", wrong)
 
     # What comes in
 
@@ -314,26 +287,6 @@ class Fleet:
 
     def _day(self) -> float:
         return self._clock.read().best / DAY
-
-
-def schema_of(specs: Mapping[str, SeriesSpec], first: Sequence[str]) -> Schema:
-    """The configured series in their order, then all others: detail is complete or it settles nothing."""
-    names = [*(name for name in first if name in specs), *(name for name in specs if name not in set(first))]
-    return schema(
-        series(name, specs[name].unit, step=specs[name].step, span=specs[name].expect or specs[name].span)
-        for name in names
-    )
-
-
-def policy_of(narrow: NarrowConfig) -> Policy:
-    return Policy(
-        patience=float(narrow.patience),
-        alarm_deadline=float(narrow.alarm_deadline),
-        event_deadline=float(narrow.event_deadline),
-        digest_every=float(narrow.digest_every),
-        paid_digest_every=float(narrow.paid_digest_every),
-        detail_after=float(narrow.detail_after),
-    )
 
 
 def _nothing() -> None:

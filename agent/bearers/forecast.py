@@ -7,14 +7,14 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.bearers.config import BearerTable, NarrowConfig, headend_of, route_of
-from agent.bearers.fleet import policy_of, schema_of
+from agent.bearers.config import NarrowConfig, headend_of, route_of
 from agent.bearers.lanes import Backlog, Load, Message, Policy, Waiting
-from agent.bearers.line import Line, way_of
+from agent.bearers.line import Line
+from agent.bearers.opening import open_line, policy_of, schema_of
 from agent.bearers.schedule import choose
 from agent.bearers.way import Way
 from agent.config import Config
-from drivers.api import Accepted, Bearer, Context, SeriesSpec, Traits
+from drivers.api import Accepted, Context, SeriesSpec, Traits
 from protocols.errors import LocalError
 from protocols.narrow import digest
 from protocols.narrow.digest import Digest, Extreme, Newest
@@ -35,16 +35,10 @@ def forecast(config: Config, context: Context, series: Mapping[str, SeriesSpec])
     rows = []
     for route in routes:
         tables = [one for one in config.bearers if route_of(one.common, routes) == route]
-        lines = [_line(one, context) for one in tables if headend_of(one.common, narrow)]
+        lines = [open_line(one, config.station.id, context) for one in tables if headend_of(one.common, narrow)]
         quiet, outage = (_day(lines, policy_of(narrow), wide=wide, told=bool(series)) for wide in (True, False))
         rows += [_row(line, schema, quiet[line.name], outage[line.name]) for line in lines]
     return rows
-
-
-def _line(table: BearerTable, context: Context) -> Line:
-    bearer: Bearer = table.factory.create(table.config, context)
-    address = bytes(3) if bearer.traits.broadcast else b""
-    return Line(table, bearer, way_of(table, bearer.traits, address), address)
 
 
 def _row(line: Line, schema: Schema, quiet: "Spent", outage: "Spent") -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Parcel:
     born: float = 0.0
     name: str = ""  # the scheduler's key of what travels in pieces
     on: dict[str, Sending] = field(default_factory=dict)
+    mtus: dict[str, int] = field(default_factory=dict)  # for what each was cut: a card may change its length
     refused: str = ""
 
     @property
@@ -85,6 +86,7 @@ class Parcels:
     ) -> Sending:
         """LocalError where it is too long for this bearer. `answers`: something can come back."""
         kind = Sending if answers else OneWay
+        parcel.mtus[bearer] = mtu
         sending = parcel.on[bearer] = kind(parcel.message, mtu, address=address, patience=max(PATIENCE, patience))
         return sending
 

@@ -1,6 +1,7 @@
 """Alarms, events, digests and detail over narrow bearers, in virtual time, against a far end of our own."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -337,3 +338,49 @@ def test_a_restart_goes_on_where_it_was(tmp_path):
 
     private, _counters, status, epoch = run(first())
     run(second(private, epoch, status))
+
+
+def test_what_a_bearer_can_never_carry_does_not_keep_it_busy(tmp_path):
+    async def story():
+        async with village(tmp_path, {"tiny": LORA | {"mtu": 24}, "beidou": BEIDOU}) as site:
+            await met(site)
+            await site.event(text=bytes(range(256)).hex() * 6)
+            await site.alarm(text=bytes(range(200)).hex() * 4)
+            await settled(site, Lane.ALARM, Lane.EVENT, within=7200)
+            assert site.dispatch().failed == {}
+
+    run(story())
+
+
+def test_a_card_that_changes_its_length_in_the_middle_of_a_message(tmp_path):
+    async def story():
+        async with village(tmp_path, {"bd3": BEIDOU | {"mtu": 200}}) as site:
+            await met(site)
+            await site.event(text=bytes(range(250)).hex())
+            await site.passes(90)
+            bearer = site.fleet.lines["bd3"].bearer
+            bearer.traits = replace(bearer.traits, mtu=60)
+            await site.alarm()
+            await settled(site, Lane.ALARM, Lane.EVENT, within=7200)
+            assert site.fleet.lines["bd3"].bearer.counts["too_long"] == 0
+
+    run(story())
+
+
+def test_a_driver_that_fails_costs_a_datagram_and_no_more(tmp_path):
+    async def story():
+        async with village(tmp_path, {"beidou": BEIDOU}) as site:
+            await met(site)
+            send, faults = site.fleet.lines["beidou"].bearer.send, [RuntimeError("bug"), OSError(5, "gone")]
+
+            async def failing(data, to=""):
+                if faults:
+                    raise faults.pop()
+                return await send(data, to)
+
+            site.fleet.lines["beidou"].bearer.send = failing
+            await site.alarm()
+            await settled(site, Lane.ALARM)
+            assert site.dispatch().failed == {"RuntimeError": 1, "OSError": 1}
+
+    run(story())
