@@ -24,7 +24,7 @@ demo: $(VENV)/run  ## the main job on real input, in about a minute, with no har
 	$(BIN)/fengsui demo
 
 test: $(VENV)/test  ## the whole suite
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 soak: $(VENV)/test  ## the same suite with every count at its full size
 	FENGSUI_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -o timeout=0
