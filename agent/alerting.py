@@ -81,7 +81,8 @@ class Alerting:
         self._spending = Spending()
         self._intake, self._ration = Intake(), Ration()
         self.heard = heard
-        self.acts: Callable[[], None] = _nothing  # told at once of a decision that changes something, before it is carried out
+        # Told at once of a decision that changes something, before it is carried out.
+        self.acts: Callable[[], None] = _nothing
         self.junk = self._evidence.junk
         self._wake = asyncio.Event()
         self._carrier = Carrier(self._evidence.unjournalled, self._wake.set)
