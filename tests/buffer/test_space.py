@@ -178,6 +178,7 @@ def test_a_disk_that_refuses_costs_nothing_that_memory_holds(tmp_path, code):
         tmp_path / "b.db", options=options, report=reports, connect=lambda path: Refusing(path, fault)
     ) as buffer:
         put(buffer, T, b"before")
+        buffer.flush().result(10)
         fault.append(refuse(code))
         held = [buffer.append(T, b"held %d" % n) for n in range(20)]
         alarm = buffer.append(A, b"alarm")
