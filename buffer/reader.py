@@ -46,7 +46,10 @@ class FileStats(NamedTuple):
 
 
 class Reader(AbstractContextManager["Reader"]):
-    """Raises sqlite3.DatabaseError or FileNotFoundError when there is nothing to read."""
+    """Raises sqlite3.DatabaseError or FileNotFoundError when there is nothing to read.
+
+    A file whose agent was killed before it made the tables is a buffer that holds nothing.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -72,11 +75,16 @@ class Reader(AbstractContextManager["Reader"]):
 
     def logs(self) -> Iterator[Log]:
         """Oldest first. A log whose state is damaged comes without books."""
-        for row in tables.read_logs(self._db):
+        for row in tables.read_logs(self._db) if self._begun else ():
             yield _log_of(row)[0]
 
     def meta(self) -> dict[str, bytes]:
-        return tables.read_meta(self._db)
+        return tables.read_meta(self._db) if self._begun else {}
+
+    @property
+    def _begun(self) -> bool:
+        """The tables come in one transaction with the file's version."""
+        return one(self._db, "PRAGMA user_version") > 0
 
     def blocks(self, lane: Lane | None = None, *, after: int = 0) -> Iterator[Block]:
         """Sound blocks, most urgent lane and oldest first; read in steps, so the agent is never in the way."""
@@ -86,6 +94,8 @@ class Reader(AbstractContextManager["Reader"]):
 
     def tail(self, lane: Lane, many: int = 10) -> list[Block]:
         """The newest sound blocks of one lane, oldest first."""
+        if not self._begun:
+            return []
         low, high = key_of(lane, 0, 0), key_of(lane + 1, 0, 0) - 1
         rows = self._db.execute(
             f"{tables.SELECT} WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT ?", (low, high, many)
@@ -114,12 +124,14 @@ class Reader(AbstractContextManager["Reader"]):
 
     def _log_rows(self, errors: list[str]) -> list[LogRow]:
         try:
-            return tables.read_logs(self._db)
+            return tables.read_logs(self._db) if self._begun else []
         except sqlite3.DatabaseError as error:
             errors.append(str(error))
             return []
 
     def _rows(self, lane: Lane | None, after: int) -> Iterator[Row]:
+        if not self._begun:
+            return
         last = (1 << (2 + ORDINAL_BITS + NUMBER_BITS)) - 1
         key, end = (
             (max(after, 0), last) if lane is None else (max(after, key_of(lane, 0, 0)), key_of(lane + 1, 0, 0) - 1)

@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -57,3 +58,12 @@ def test_there_may_be_nothing_to_read(tmp_path):
     (tmp_path / "b.db").write_bytes(b"no database" * 500)
     with pytest.raises(sqlite3.DatabaseError):
         Reader(tmp_path / "b.db")
+
+
+def test_a_file_whose_agent_died_before_its_tables_holds_nothing(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "b.db")) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+    with Reader(tmp_path / "b.db") as reader:
+        assert list(reader.blocks()) == reader.tail(Lane.TELEMETRY) == list(reader.logs()) == []
+        assert reader.meta() == {}
+        assert reader.verify().sound
