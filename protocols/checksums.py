@@ -20,6 +20,36 @@ def crc16(data: bytes, start: int = 0xFFFF) -> int:
     return crc
 
 
+def crc8(data: bytes, polynomial: int = 0x07) -> int:
+    """Most significant bit first, start 0; without a polynomial that of SMBus 3.0 §6.4.1.3."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ polynomial if crc & 0x80 else crc << 1) & 0xFF
+    return crc
+
+
+def crc8_maxim(data: bytes) -> int:
+    """Polynomial 0x31 reflected, start 0 (Maxim application note 27)."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
+    return crc
+
+
+def ccitt(data: bytes, start: int) -> int:
+    """Polynomial 0x1021, most significant bit first (ITU-T V.41)."""
+    crc = start
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+    return crc
+
+
 def xor8(data: bytes) -> int:
     """All bytes XORed (NMEA 0183). Folds one wide integer in half, which is some ten times a loop over the bytes."""
     folded = int.from_bytes(data, "little")

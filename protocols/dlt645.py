@@ -4,12 +4,11 @@
 out with 33H added; the checksum is the sum of all before it from the first 68. Up to four FE wake the meter first.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from protocols.checksums import sum8
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw, FrameSearch
 
 START, END, WAKE = 0x68, 0x16, b"\xfe" * 4
 OFFSET = 0x33
@@ -65,27 +64,17 @@ def decode(data: bytes) -> Frame:
     return Frame(data[6:0:-1].hex().upper(), data[8], data[HEAD:-TAIL].translate(_MINUS))
 
 
-class Dlt645Stream:
+class Dlt645Stream(FrameSearch[Frame]):
     """Bytes in, frames and flaws out; what is no frame costs one byte at a time."""
 
-    def __init__(self) -> None:
-        self._rest = b""
-
-    @property
-    def rest(self) -> bytes:
-        """What has come of a frame that is not whole."""
-        return self._rest
-
-    def feed(self, data: bytes) -> Sequence[Frame | Flaw]:
-        self._rest += data
-        found: list[Frame | Flaw] = []
+    def _search(self, found: list[Frame | Flaw]) -> None:
         while True:
             at = self._rest.find(START)
             noise, self._rest = (self._rest, b"") if at < 0 else (self._rest[:at], self._rest[at:])
             if noise.strip(b"\xfe"):
                 found.append(Flaw("garbage", noise[:64]))
             if not self._next(found):
-                return found
+                return
 
     def _next(self, found: list[Frame | Flaw]) -> bool:
         """Take one frame or one false start from the front; False where more bytes are needed."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from protocols.dlt645 import FROM_METER, MORE, READ, READ_ADDRESS, REFUSED, Dlt645Stream, Frame, number
 from protocols.errors import RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 
 TABLE = """
 "00000000" = ["energy combined active", 4, 2, true, "kW.h"]

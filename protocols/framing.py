@@ -1,9 +1,17 @@
-"""What every machine between bytes and meaning has in common, and the bounded splitter of lines. Pure."""
+"""What every machine between bytes and meaning has in common: flaws, the search for frames, the bounded splitter of lines. Pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 Event = object
+F = TypeVar("F")
+
+
+class Flaw(NamedTuple):
+    """Bytes that are no frame, and why in the language's own word: `checksum`, `truncated`, `too-long`, `garbage`, ..."""
+
+    reason: str
+    data: bytes
 
 
 class Send(NamedTuple):
@@ -22,6 +30,28 @@ class Machine(Protocol):
 
     def receive(self, data: bytes, now: float) -> Sequence[Event]: ...
     def tick(self, now: float) -> Sequence[Event]: ...
+
+
+class FrameSearch(Generic[F]):
+    """Bytes in, frames and flaws out. What has come of a frame that is not whole waits for more."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of a frame that is not whole."""
+        return self._rest
+
+    def feed(self, data: bytes) -> Sequence[F | Flaw]:
+        self._rest += data
+        found: list[F | Flaw] = []
+        self._search(found)
+        return found
+
+    def _search(self, found: list[F | Flaw]) -> None:
+        """Take from `_rest` all that more bytes cannot make another thing of."""
+        raise NotImplementedError
 
 
 class Lines:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from protocols.checksums import crc16
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 
 MARK = b"##"
 HEAD, TAIL = 6, 4  # mark and length; checksum. The CR LF behind it is not counted

@@ -6,49 +6,13 @@ a `Flaw`; after a bad checksum the search goes on one byte behind the false star
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from protocols.checksums import crc16, lrc, sum8, xor8
+from protocols.checksums import ccitt, crc8, crc8_maxim, crc16, lrc, sum8, xor8
 from protocols.errors import LocalError
+from protocols.framing import Flaw
 
 LONGEST = 4096  # bytes that any frame may have
-
-
-class Flaw(NamedTuple):
-    """Bytes that are no frame: `checksum`, `too-long`, `length` or `garbage`."""
-
-    reason: str
-    data: bytes
-
-
-def crc8(data: bytes) -> int:
-    """Polynomial 0x07, start 0 (SMBus 3.0 §6.4.1.3)."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
-    return crc
-
-
-def crc8_maxim(data: bytes) -> int:
-    """Polynomial 0x31 reflected, start 0 (Maxim application note 27)."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8C if crc & 1 else crc >> 1
-    return crc
-
-
-def ccitt(data: bytes, start: int) -> int:
-    """Polynomial 0x1021, most significant bit first (ITU-T V.41)."""
-    crc = start
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
 
 
 KINDS: Mapping[str, tuple[Callable[[bytes], int], int]] = {
@@ -155,7 +119,7 @@ class Framing:
 
 
 class Frames:
-    """Bytes in, whole frames out, each with its start and without its end."""
+    """Bytes in, whole frames out, each with its start and without its end; flaws are `checksum`, `too-long`, `length` and `garbage`."""
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing

@@ -7,7 +7,7 @@ sentence has at most 82 characters by the standard and more in practice.
 from typing import NamedTuple
 
 from protocols.checksums import xor8
-from protocols.framing import Lines
+from protocols.framing import Flaw, Lines
 
 LONGEST = 1024  # bytes; gpsd allows 1024 for the same reason: makers' own sentences
 _HEX = {byte: (f"{byte:02X}".encode(), f"{byte:02x}".encode()) for byte in range(256)}
@@ -21,15 +21,10 @@ class Sentence(NamedTuple):
     fields: list[str]
 
 
-class Flaw(NamedTuple):
-    """Bytes that are no sentence: `checksum`, `no-checksum`, `truncated` (merged into the next) or `garbage`."""
-
-    reason: str
-    data: bytes
-
-
 class NmeaStream:
-    """A `Machine` without a deadline: each call gives the sentences and flaws completed by these bytes."""
+    """A `Machine` without a deadline: each call gives the sentences completed by these bytes, and what is none: flaws
+    `checksum`, `no-checksum`, `truncated` (merged into the next) or `garbage`.
+    """
 
     deadline: float | None = None
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from protocols.errors import RemoteError
-from protocols.nmea import Flaw, NmeaStream, Sentence
+from protocols.framing import Flaw
+from protocols.nmea import NmeaStream, Sentence
 from protocols.scale import Scale
 
 YEARS_BELIEVED = 20  # a GPS week counter rolls over after 19.6

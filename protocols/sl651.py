@@ -4,12 +4,11 @@ Binary frames begin with 7E7E, text frames with SOH and the same fields as hexad
 goes out high byte first. A 7E7E may stand anywhere in the data: a frame is what has its length, its end and its CRC.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from protocols.checksums import crc16
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw, FrameSearch
 
 SOH, STX, ETX, EOT, ENQ, ACK, NAK, SYN, ETB, ESC = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x15, 0x16, 0x17, 0x1B
 CONTROL = {
@@ -124,23 +123,12 @@ def _digits(data: bytes) -> bool:
     return all(byte in b"0123456789ABCDEFabcdef" for byte in data)
 
 
-class Sl651Stream:
+class Sl651Stream(FrameSearch[Frame]):
     """Bytes in, frames and flaws out. A frame that is not whole holds up nothing that is."""
 
-    def __init__(self) -> None:
-        self._rest = b""
-
-    @property
-    def rest(self) -> bytes:
-        """What has come of a frame that is not whole."""
-        return self._rest
-
-    def feed(self, data: bytes) -> Sequence[Frame | Flaw]:
-        self._rest += data
-        found: list[Frame | Flaw] = []
+    def _search(self, found: list[Frame | Flaw]) -> None:
         while self._rest and self._next(found):
             pass
-        return found
 
     def _next(self, found: list[Frame | Flaw]) -> bool:
         at = _start(self._rest, 0)

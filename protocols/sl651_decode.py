@@ -4,7 +4,7 @@ from typing import Any
 
 from protocols.checksums import crc16
 from protocols.errors import RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 from protocols.sl651 import CONTROL, SYN, Frame, Packets, Sl651Stream, encode
 from protocols.sl651_body import Reader, elements, heading, moment, parameters, words
 from protocols.sl651_elements import BY_NAME, CLASSES, ELEMENTS, FUNCTIONS

@@ -4,13 +4,14 @@
 self-report holds beside flow is kept as it is. CS is a CRC-8 of the polynomial X7+X6+X5+X2+1.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from protocols.checksums import crc8
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw, FrameSearch
 
 START, END = 0x68, 0x16
+POLYNOMIAL = 0xE5  # X7+X6+X5+X2+1, of the CRC-8
 HEAD, TAIL = 3, 2  # bytes before and after what L counts
 LEAST = 7  # bytes of C, A and AFN
 FLOW = 3
@@ -47,15 +48,6 @@ class Frame(NamedTuple):
         return f"{self.address[:3].hex()}-{int.from_bytes(self.address[3:], 'little')}"
 
 
-def _crc8(data: bytes) -> int:
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0xE5 if crc & 0x80 else crc << 1) & 0xFF
-    return crc
-
-
 def encode(frame: Frame) -> bytes:
     split = b"" if frame.split is None else bytes((frame.split,))
     if len(frame.address) != 5 or bool(frame.control & 0x40) != (frame.split is not None):
@@ -63,7 +55,7 @@ def encode(frame: Frame) -> bytes:
     user = bytes((frame.control,)) + split + frame.address + bytes((frame.function,)) + frame.data
     if len(user) > 0xFF:
         raise LocalError("frame", f"{len(user)} bytes")
-    return bytes((START, len(user), START)) + user + bytes((_crc8(user), END))
+    return bytes((START, len(user), START)) + user + bytes((crc8(user, POLYNOMIAL), END))
 
 
 def decode(data: bytes) -> Frame:
@@ -73,8 +65,8 @@ def decode(data: bytes) -> Frame:
     if data[0] != START or data[2] != START or data[-1] != END:
         raise RemoteError("format", data[:8].hex())
     user = data[HEAD:-TAIL]
-    if _crc8(user) != data[-2]:
-        raise RemoteError("crc", f"{data[-2]:02X}, computed {_crc8(user):02X}", len(data) - TAIL)
+    if (crc := crc8(user, POLYNOMIAL)) != data[-2]:
+        raise RemoteError("crc", f"{data[-2]:02X}, computed {crc:02X}", len(data) - TAIL)
     split = user[1] if user[0] & 0x40 else None
     rest = user[1:] if split is None else user[2:]
     if len(rest) < 6:
@@ -82,20 +74,10 @@ def decode(data: bytes) -> Frame:
     return Frame(user[0], rest[:5], rest[5], rest[6:], split)
 
 
-class Szy206Stream:
+class Szy206Stream(FrameSearch[Frame]):
     """Bytes in, frames and flaws out; what is no frame costs one byte at a time."""
 
-    def __init__(self) -> None:
-        self._rest = b""
-
-    @property
-    def rest(self) -> bytes:
-        """What has come of a frame that is not whole."""
-        return self._rest
-
-    def feed(self, data: bytes) -> Sequence[Frame | Flaw]:
-        self._rest += data
-        found: list[Frame | Flaw] = []
+    def _search(self, found: list[Frame | Flaw]) -> None:
         at = 0
         while (at := self._rest.find(START, at)) >= 0:
             size = HEAD + self._rest[at + 1] + TAIL if len(self._rest) > at + 1 else 0
@@ -111,7 +93,6 @@ class Szy206Stream:
             found.append(frame)
             self._rest, at = self._rest[at + size :], 0
         self._rest = self._unfinished()
-        return found
 
     def _unfinished(self) -> bytes:
         """From where a frame may still come that is not whole."""

@@ -14,7 +14,7 @@ from drivers.sensors.port_source import Language, PortConfig, PortSource, Questi
 from drivers.slot import Priority, Slot
 from drivers.stream import Stream, open_stream
 from protocols.errors import RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 from protocols.reading import Reading
 
 DRAIN = 0.005  # seconds in which what an adapter still held comes in, before a question

@@ -21,8 +21,8 @@ from drivers.sensors.nmea_profile import NmeaProfile, open_nmea
 from drivers.stream import open_stream
 from drivers.values import Duration
 from protocols.errors import LocalError, RemoteError
-from protocols.framing import Event
-from protocols.nmea import Flaw, NmeaStream, Sentence
+from protocols.framing import Event, Flaw
+from protocols.nmea import NmeaStream, Sentence
 from protocols.nmea_decode import decode
 from protocols.nmea_map import Pick
 from protocols.nmea_time import TIMED, ReceiverTime

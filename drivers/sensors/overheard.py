@@ -13,7 +13,7 @@ from drivers.api import Context, Emit
 from drivers.sensors.port_source import Language, PortConfig, PortSource, Wanted
 from drivers.stream import open_stream
 from protocols.errors import RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 from protocols.reading import Reading
 
 BURST = 0.2  # seconds in which an instrument says all it has to say, once it has begun

@@ -21,7 +21,7 @@ from drivers.profile import Profile, Series
 from drivers.sensors.names import Naming
 from drivers.values import Duration
 from protocols.errors import LocalError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 from protocols.quality import NOT_EVALUATED, Flag, Reason, quality
 from protocols.reading import Reading
 

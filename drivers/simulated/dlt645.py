@@ -15,8 +15,7 @@ from protocols.dlt645 import (
     encode,
 )
 from protocols.dlt645_items import ITEMS
-from protocols.framing import Send
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw, Send
 
 MAINS = {
     "02010100": 231.4,

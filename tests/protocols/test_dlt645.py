@@ -19,7 +19,7 @@ from protocols.dlt645 import (
 )
 from protocols.dlt645_items import decode_all
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors/dlt645.json").read_text())["vectors"]
 GOOD = [row for row in VECTORS if row["cs_ok"]]

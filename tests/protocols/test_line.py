@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import KINDS, Checksum, Flaw, Frames, Framing, Length, seal
+from protocols.framing import Flaw
+from protocols.line_frame import KINDS, Checksum, Frames, Framing, Length, seal
 from protocols.line_map import TYPES, Piece
 from protocols.scale import Scale
 

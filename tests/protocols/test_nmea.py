@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.nmea import LONGEST, Flaw, NmeaStream, Sentence, parse, seal
+from protocols.framing import Flaw
+from protocols.nmea import LONGEST, NmeaStream, Sentence, parse, seal
 
 HERE = Path(__file__).parent.parent
 VECTORS = json.loads((HERE / "vectors/nmea.json").read_text())

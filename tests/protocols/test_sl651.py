@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from protocols import sl651
 from protocols.errors import LocalError, RemoteError
-from protocols.line_frame import Flaw
+from protocols.framing import Flaw
 from protocols.sl651 import ACK, ENQ, ETX, Frame, Packets, Sl651Stream, encode
 from protocols.sl651_body import (
     Reader,
