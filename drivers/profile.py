@@ -96,6 +96,14 @@ def _load_shipped(path: Path, kind: type[P]) -> tuple[P | None, list[Problem]]:
     return load(path, kind)
 
 
+def head_problems(profile: Profile, kind: str, series: Sequence[Series]) -> Iterator[Problem]:
+    """A profile of another language, or of nothing."""
+    if profile.kind != kind:
+        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": kind})
+    if not series:
+        yield Problem("series", "profile.empty")
+
+
 def series_problems(series: Sequence[Series]) -> Iterator[Problem]:
     """What no series of any kind may have wrong."""
     seen: set[str] = set()

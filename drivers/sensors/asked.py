@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from drivers.address import Address
 from drivers.api import Context, Emit
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT
-from drivers.sensors.port_source import Language, PortConfig, PortSource, Question, Wanted
+from drivers.sensors.port_source import AskedConfig, Language, PortSource, Question, Wanted
 from drivers.slot import Priority, Slot
 from drivers.stream import Stream, open_stream
 from protocols.errors import RemoteError
@@ -27,7 +27,7 @@ class AskedSource(PortSource):
 
     def __init__(
         self,
-        config: PortConfig,
+        config: AskedConfig,
         language: Language,
         wanted: Mapping[str, Wanted],
         address: Address,
@@ -35,8 +35,8 @@ class AskedSource(PortSource):
         interval: float,
         timeout: float,
     ) -> None:
-        super().__init__(config, language, wanted, address, context, interval)
-        self._timeout = timeout
+        super().__init__(config, wanted, address, context, interval)
+        self._language, self._timeout = language, timeout
         self._slot = Slot()
         self._stream: Stream | None = None
         self._splitter = language.splitter()

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 
 from drivers.api import Context, Factory, Problem
-from drivers.profile import Profile, open_profile, series_problems
+from drivers.profile import Profile, head_problems, open_profile, series_problems
 from drivers.sensors.asked import AskedSource
-from drivers.sensors.names import check_names
+from drivers.sensors.names import check_profile
 from drivers.sensors.port_source import (
+    AskedConfig,
     Defaults,
-    PortConfig,
     PortSeries,
     Question,
-    check_port,
+    check_asked,
     interval_of,
     opened,
     timeout_of,
@@ -27,7 +27,7 @@ from protocols.errors import LocalError
 from protocols.scale import Scale
 
 
-class MeterConfig(PortConfig, forbid_unknown_fields=True, kw_only=True):
+class MeterConfig(AskedConfig, forbid_unknown_fields=True, kw_only=True):
     """`[[sensor]] driver = "dlt645"`. `address`: the twelve digits on the meter; without it, whoever is on the line."""
 
     address: str = ""
@@ -93,10 +93,7 @@ def open_meter(name: str, directories: Sequence[Path] = ()) -> tuple[MeterProfil
 
 def check_meter(profile: MeterProfile) -> Iterator[Problem]:
     """What is wrong with a profile besides the types of its keys."""
-    if profile.kind != "dlt645":
-        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "dlt645"})
-    if not profile.series:
-        yield Problem("series", "profile.empty")
+    yield from head_problems(profile, "dlt645", profile.series)
     yield from series_problems(profile.series)
     for one in profile.series:
         try:
@@ -114,13 +111,10 @@ def _create(config: MeterConfig, context: Context) -> AskedSource:
 
 
 def _check(config: MeterConfig, context: Context) -> Iterator[Problem]:
-    yield from check_port(config, context.base)
+    yield from check_asked(config, context.base)
     if config.address and not (len(config.address) == 12 and config.address.isdecimal()):
         yield Problem("address", "line.address", {"address": config.address, "wanted": "12 digits"})
-    profile, problems = open_meter(config.profile, context.profiles)
-    yield from problems
-    if profile is not None:
-        yield from check_names(config, [one.name for one in profile.series])
+    yield from check_profile(config, *open_meter(config.profile, context.profiles))
 
 
 FACTORY = Factory(MeterConfig, _create, _check)

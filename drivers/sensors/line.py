@@ -7,13 +7,13 @@ from typing import Any
 from drivers.api import Context, Factory, Problem
 from drivers.sensors.asked import AskedSource
 from drivers.sensors.line_profile import LineProfile, open_line
-from drivers.sensors.names import check_names
+from drivers.sensors.names import check_profile
 from drivers.sensors.overheard import OverheardSource
 from drivers.sensors.port_source import (
-    PortConfig,
+    AskedConfig,
     PortSource,
     Question,
-    check_port,
+    check_asked,
     interval_of,
     opened,
     timeout_of,
@@ -23,7 +23,7 @@ from protocols.errors import RemoteError
 from protocols.line_frame import Frames
 
 
-class LineConfig(PortConfig, forbid_unknown_fields=True, kw_only=True):
+class LineConfig(AskedConfig, forbid_unknown_fields=True, kw_only=True):
     """`[[sensor]] driver = "line"`: one instrument on a port of its own."""
 
 
@@ -77,11 +77,8 @@ def _create(config: LineConfig, context: Context) -> PortSource:
 
 
 def _check(config: LineConfig, context: Context) -> Iterator[Problem]:
-    yield from check_port(config, context.base)
-    profile, problems = open_line(config.profile, context.profiles)
-    yield from problems
-    if profile is not None:
-        yield from check_names(config, [one.name for one in profile.series])
+    yield from check_asked(config, context.base)
+    yield from check_profile(config, *open_line(config.profile, context.profiles))
 
 
 FACTORY = Factory(LineConfig, _create, _check)

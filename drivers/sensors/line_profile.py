@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from drivers.api import Problem
-from drivers.profile import Profile, open_profile, series_problems
+from drivers.profile import Profile, head_problems, open_profile, series_problems
 from drivers.sensors.port_source import Defaults, PortSeries
 from protocols.errors import LocalError
 from protocols.line_frame import Checksum, Framing, Length
@@ -125,10 +125,7 @@ def open_line(name: str, directories: Sequence[Path] = ()) -> tuple[LineProfile 
 
 def check_line(profile: LineProfile) -> Iterator[Problem]:
     """What is wrong with a line protocol besides the types of its keys."""
-    if profile.kind != "line":
-        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "line"})
-    if not profile.series:
-        yield Problem("series", "profile.empty")
+    yield from head_problems(profile, "line", profile.series)
     try:
         profile.frame.made()
     except LocalError as wrong:

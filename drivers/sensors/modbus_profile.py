@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from drivers.api import Problem
-from drivers.profile import Profile, Series, open_profile, series_problems
+from drivers.profile import Profile, Series, head_problems, open_profile, series_problems
 from drivers.values import Duration
 from protocols.errors import LocalError
 from protocols.modbus_map import Register, overlapping
@@ -83,10 +83,7 @@ def open_modbus(name: str, directories: Sequence[Path] = ()) -> tuple[ModbusProf
 
 def check_modbus(profile: ModbusProfile) -> Iterator[Problem]:
     """What is wrong with a map besides the types of its fields."""
-    if profile.kind != "modbus":
-        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "modbus"})
-    if not profile.series:
-        yield Problem("series", "profile.empty")
+    yield from head_problems(profile, "modbus", profile.series)
     if not 1 <= profile.limits.registers <= 125:
         yield Problem("limits.registers", "value.range", {"value": profile.limits.registers, "least": 1, "most": 125})
     if not 1 <= profile.defaults.unit <= 255:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +40,23 @@ class Naming(msgspec.Struct, kw_only=True):
         if series in self.expect:
             found["expect"] = self.expect[series]
         return replace(spec, **found) if found else spec
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class Profiled(Protocol):
+    @property
+    def series(self) -> Sequence[Named]: ...
+
+
+def check_profile(naming: Naming, profile: Profiled | None, problems: Sequence[Problem]) -> Iterator[Problem]:
+    """What is wrong with the profile that a sensor names, or else with what the sensor says of its series."""
+    yield from problems
+    if profile is not None:
+        yield from check_names(naming, [one.name for one in profile.series])
 
 
 def check_names(naming: Naming, has: Sequence[str]) -> Iterator[Problem]:

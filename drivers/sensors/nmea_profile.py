@@ -6,25 +6,19 @@ from pathlib import Path
 import msgspec
 
 from drivers.api import Problem
-from drivers.profile import Profile, Series, open_profile, series_problems
-from drivers.values import Duration
+from drivers.profile import Profile, head_problems, open_profile, series_problems
+from drivers.sensors.port_source import PortDefaults, PortSeries
 from protocols.errors import LocalError
 from protocols.nmea_decode import KINDS
 from protocols.nmea_map import Pick
 from protocols.scale import Scale
 
 
-class Defaults(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """As the instrument leaves its maker."""
-
-    baud: int = 4800
-    parity: str = "N"
-    bits: int = 8
-    stop: int = 1
-    interval: Duration = Duration(10.0)
+class NmeaDefaults(PortDefaults, forbid_unknown_fields=True, kw_only=True):
+    baud: int = 4800  # bit/s; NMEA 0183, but for its high-speed variant
 
 
-class NmeaSeries(Series, forbid_unknown_fields=True, kw_only=True):
+class NmeaSeries(PortSeries, forbid_unknown_fields=True, kw_only=True):
     """`when`: a field and the values it must have one of, as `{ reference = ["T"] }`."""
 
     sentence: str
@@ -32,7 +26,6 @@ class NmeaSeries(Series, forbid_unknown_fields=True, kw_only=True):
     when: dict[str, list[str | int | float | bool]] = msgspec.field(default_factory=dict)
     scale: float = 1.0
     offset: float = 0.0
-    step: float = 0.0
     missing: list[float] = msgspec.field(default_factory=list)
 
     def pick(self) -> Pick:
@@ -42,7 +35,7 @@ class NmeaSeries(Series, forbid_unknown_fields=True, kw_only=True):
 
 class NmeaProfile(Profile, forbid_unknown_fields=True, kw_only=True):
     series: list[NmeaSeries]
-    defaults: Defaults = msgspec.field(default_factory=Defaults)
+    defaults: NmeaDefaults = msgspec.field(default_factory=NmeaDefaults)
 
 
 def open_nmea(name: str, directories: Sequence[Path] = ()) -> tuple[NmeaProfile | None, list[Problem]]:
@@ -52,10 +45,7 @@ def open_nmea(name: str, directories: Sequence[Path] = ()) -> tuple[NmeaProfile 
 
 def check_nmea(profile: NmeaProfile) -> Iterator[Problem]:
     """What is wrong with a mapping besides the types of its fields."""
-    if profile.kind != "nmea":
-        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "nmea"})
-    if not profile.series:
-        yield Problem("series", "profile.empty")
+    yield from head_problems(profile, "nmea", profile.series)
     yield from series_problems(profile.series)
     for one in profile.series:
         if one.sentence not in KINDS:

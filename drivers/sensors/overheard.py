@@ -5,7 +5,7 @@ What it says between two beats is overtaken by what it says last.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from drivers.address import Address
@@ -16,25 +16,26 @@ from protocols.errors import RemoteError
 from protocols.framing import Flaw
 from protocols.reading import Reading
 
+Ear = Callable[[bytes], Sequence[Any]]  # whole frames, and `Flaw`s for what is none
+
 BURST = 0.2  # seconds in which an instrument says all it has to say, once it has begun
 STALE_LEAST = 10.0  # seconds of silence that are a fault, or three beats where those are longer
 REOPEN_FIRST, REOPEN_MOST = 0.25, 30.0  # seconds between attempts to open the port, doubling
 READ_PATIENCE = 3.0  # seconds that a technician waits for an instrument that speaks once a second or two
 
 
-class OverheardSource(PortSource):
-    """See `drivers.api.Source`."""
+class Overhearing(PortSource):
+    """A `drivers.api.Source` but for its language: heirs say how bytes become frames, and what a frame gives."""
 
     def __init__(
         self,
         config: PortConfig,
-        language: Language,
         wanted: Mapping[str, Wanted],
         address: Address,
         context: Context,
         interval: float,
     ) -> None:
-        super().__init__(config, language, wanted, address, context, interval)
+        super().__init__(config, wanted, address, context, interval)
         self._stale = float(config.stale or max(STALE_LEAST, 3 * interval))
         self._newest: dict[str, tuple[int, float]] = {}  # series of the profile -> boot ms, value
         self._heard = asyncio.Event()
@@ -81,24 +82,27 @@ class OverheardSource(PortSource):
 
     async def _attend(self) -> None:
         stream = await open_stream(self._address, self._base)
-        splitter = self._language.splitter()
+        frames = self._ear()
         try:
             while True:
-                for frame in splitter.feed(await stream.read()):
-                    self._take(frame)
+                for frame in frames(await stream.read()):
+                    if isinstance(frame, Flaw):
+                        self._flawed(frame)
+                    else:
+                        self._take(frame)
         finally:
             stream.close()
 
+    def _ear(self) -> Ear:
+        """What makes frames of the bytes of a stream just opened."""
+        raise NotImplementedError
+
     def _take(self, frame: Any) -> None:
-        if isinstance(frame, Flaw):
-            self._flawed(frame)
-            return
-        try:
-            values, lacking = self._language.read(frame, None)
-        except RemoteError as wrong:
-            self._count(wrong.reason, wrong.detail)
-            return
-        at = self._now()
+        """Make values of a frame and `_keep` them; count one that is not believed."""
+        raise NotImplementedError
+
+    def _keep(self, values: Mapping[str, float], lacking: Sequence[str], at: int) -> None:
+        """What a frame gave, by the profile's names, and why it did not give more."""
         self._counters.update(["ok", *lacking])
         self._newest.update({name: (at, value) for name, value in values.items() if name in self._wanted})
         self._heard_at = time.monotonic()
@@ -127,9 +131,37 @@ class OverheardSource(PortSource):
         await self._heard.wait()
 
     def _since(self, since: int) -> list[Reading]:
+        """What has been heard from then on, as of the newest of it."""
         fresh = {name: value for name, (at, value) in self._newest.items() if at >= since}
         return self._readings(fresh, max((self._newest[name][0] for name in fresh), default=since))
 
     def _watch(self, now: float) -> None:
         if now - self._heard_at >= self._stale and self._condition.state != "down":
             self._condition.failed("garbage" if self._flaws else "silent", self._frames, at_once=True)
+
+
+class OverheardSource(Overhearing):
+    """One whose language is handed in."""
+
+    def __init__(
+        self,
+        config: PortConfig,
+        language: Language,
+        wanted: Mapping[str, Wanted],
+        address: Address,
+        context: Context,
+        interval: float,
+    ) -> None:
+        super().__init__(config, wanted, address, context, interval)
+        self._language = language
+
+    def _ear(self) -> Ear:
+        return self._language.splitter().feed
+
+    def _take(self, frame: Any) -> None:
+        try:
+            values, lacking = self._language.read(frame, None)
+        except RemoteError as wrong:
+            self._count(wrong.reason, wrong.detail)
+            return
+        self._keep(values, lacking, self._now())

@@ -25,13 +25,14 @@ from protocols.framing import Flaw
 from protocols.quality import NOT_EVALUATED, Flag, Reason, quality
 from protocols.reading import Reading
 
-SCHEMES = ("serial", "tcp", "replay", "sim")
+PLAYED = ("replay", "sim")  # no device at the other end
+SCHEMES = ("serial", "tcp", *PLAYED)
 RECORDED = 20  # frames that were none, kept for the next report
 MOST_SHOWN = 64  # bytes of one of them
 MOST_TIMEOUT = 60.0  # seconds
 
 
-class Defaults(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class PortDefaults(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """As the instrument leaves its maker."""
 
     baud: int = 9600
@@ -39,6 +40,9 @@ class Defaults(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     bits: int = 8
     stop: int = 1
     interval: Duration = Duration(10.0)
+
+
+class Defaults(PortDefaults, forbid_unknown_fields=True, kw_only=True):
     timeout: Duration = Duration(1.0)
 
 
@@ -49,9 +53,14 @@ class PortConfig(Naming, forbid_unknown_fields=True, kw_only=True):
     port: str
     profile: str
     interval: Duration | None = None
-    timeout: Duration | None = None
     stale: Duration | None = None
     fast: Fast | None = None
+
+
+class AskedConfig(PortConfig, forbid_unknown_fields=True, kw_only=True):
+    """And one that may be asked."""
+
+    timeout: Duration | None = None
 
 
 class PortSeries(Series, forbid_unknown_fields=True, kw_only=True):
@@ -102,7 +111,6 @@ class PortSource:
     def __init__(
         self,
         config: PortConfig,
-        language: Language,
         wanted: Mapping[str, Wanted],
         address: Address,
         context: Context,
@@ -110,11 +118,11 @@ class PortSource:
     ) -> None:
         self.name, self.interval = config.name, interval
         self.pace = Pace(interval, context.station_time)
-        self._language, self._wanted, self._address = language, wanted, address
+        self._wanted, self._address = wanted, address
         self._base, self._now = context.base, context.now
         self._counters: Counter[str] = Counter()
         self._flaws: deque[str] = deque(maxlen=RECORDED)
-        played = address.scheme in ("replay", "sim")
+        played = address.scheme in PLAYED
         self._quality = quality(Flag.NOT_EVALUATED, Reason.SIMULATED) if played else NOT_EVALUATED
         self._condition = Condition(config.name, context.report, context.now, {"port": address.label})
 
@@ -137,7 +145,7 @@ class PortSource:
         self._flaws.append(shown[:MOST_SHOWN])
 
     def _flawed(self, flaw: Flaw) -> None:
-        self._count(flaw.reason, flaw.data.decode("ascii", "backslashreplace"))
+        self._count(flaw.reason, flaw.data[:MOST_SHOWN].decode("ascii", "backslashreplace"))
 
     def _frames(self) -> list[str]:
         """What was no answer, for a report; the next one starts afresh."""
@@ -155,11 +163,11 @@ def wanted(config: PortConfig, series: Sequence[PortSeries]) -> dict[str, Wanted
     }
 
 
-def interval_of(config: PortConfig, defaults: Defaults) -> float:
+def interval_of(config: PortConfig, defaults: PortDefaults) -> float:
     return float(defaults.interval if config.interval is None else config.interval)
 
 
-def timeout_of(config: PortConfig, defaults: Defaults) -> float:
+def timeout_of(config: AskedConfig, defaults: Defaults) -> float:
     return float(defaults.timeout if config.timeout is None else config.timeout)
 
 
@@ -171,12 +179,16 @@ def opened(config: PortConfig, profile: P | None, problems: Sequence[Problem]) -
     return profile, address
 
 
-def check_port(config: PortConfig, base: Path, schemes: Sequence[str] = SCHEMES) -> Iterator[Problem]:
+def check_port(config: PortConfig, base: Path) -> Iterator[Problem]:
     """What is wrong with a sensor's own keys, whatever its language."""
-    address, problems = addresses.parse(config.port, "port", tuple(schemes))
+    address, problems = addresses.parse(config.port, "port", SCHEMES)
     yield from problems
     if address is not None:
         yield from addresses.missing(address, "port", base)
     yield from check_pace(config.interval, config.fast)
+
+
+def check_asked(config: AskedConfig, base: Path) -> Iterator[Problem]:
+    yield from check_port(config, base)
     if config.timeout is not None and not 0 < config.timeout <= MOST_TIMEOUT:
         yield Problem("timeout", "value.range", {"value": config.timeout, "least": "1ms", "most": "60s"})

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from drivers.api import Problem
-from drivers.profile import Profile, open_profile, series_problems
+from drivers.profile import Profile, head_problems, open_profile, series_problems
 from drivers.sensors.port_source import PortSeries
 from drivers.values import Duration
 from protocols.errors import LocalError
@@ -57,10 +57,7 @@ def open_sdi12(name: str, directories: Sequence[Path] = ()) -> tuple[Sdi12Profil
 
 def check_sdi12(profile: Sdi12Profile) -> Iterator[Problem]:
     """What is wrong with a profile besides the types of its keys."""
-    if profile.kind != "sdi12":
-        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "sdi12"})
-    if not profile.series:
-        yield Problem("series", "profile.empty")
+    yield from head_problems(profile, "sdi12", profile.series)
     yield from series_problems(profile.series)
     for one in profile.series:
         try:

@@ -10,17 +10,17 @@ from typing import Any
 import msgspec
 
 from drivers.api import Context, Factory, Problem
-from drivers.profile import Profile, open_profile, series_problems
+from drivers.profile import Profile, head_problems, open_profile, series_problems
 from drivers.sensors.asked import AskedSource
-from drivers.sensors.names import check_names
+from drivers.sensors.names import check_profile
 from drivers.sensors.overheard import OverheardSource
 from drivers.sensors.port_source import (
+    AskedConfig,
     Defaults,
-    PortConfig,
     PortSeries,
     PortSource,
     Question,
-    check_port,
+    check_asked,
     interval_of,
     opened,
     timeout_of,
@@ -33,7 +33,7 @@ from protocols.vaisala import FIELDS, LONGEST, Field, parse, query, value
 LINES = Framing(end=b"\r\n", longest=LONGEST)
 
 
-class VaisalaConfig(PortConfig, forbid_unknown_fields=True, kw_only=True):
+class VaisalaConfig(AskedConfig, forbid_unknown_fields=True, kw_only=True):
     """`[[sensor]] driver = "vaisala"`. `automatic`: it reports by itself and is not asked; `checksum`: only lines with one
     are believed, and queries have one.
     """
@@ -99,10 +99,7 @@ def open_vaisala(name: str, directories: Sequence[Path] = ()) -> tuple[VaisalaPr
 
 def check_vaisala(profile: VaisalaProfile) -> Iterator[Problem]:
     """What is wrong with a mapping besides the types of its keys."""
-    if profile.kind != "vaisala":
-        yield Problem("kind", "profile.kind", {"kind": profile.kind, "wanted": "vaisala"})
-    if not profile.series:
-        yield Problem("series", "profile.empty")
+    yield from head_problems(profile, "vaisala", profile.series)
     yield from series_problems(profile.series)
     for one in profile.series:
         known = FIELDS.get(one.field)
@@ -123,13 +120,10 @@ def _create(config: VaisalaConfig, context: Context) -> PortSource:
 
 
 def _check(config: VaisalaConfig, context: Context) -> Iterator[Problem]:
-    yield from check_port(config, context.base)
+    yield from check_asked(config, context.base)
     if len(config.address) != 1 or not (config.address.isascii() and config.address.isalnum()):
         yield Problem("address", "line.address", {"address": config.address, "wanted": "0-9, A-Z, a-z"})
-    profile, problems = open_vaisala(config.profile, context.profiles)
-    yield from problems
-    if profile is not None:
-        yield from check_names(config, [one.name for one in profile.series])
+    yield from check_profile(config, *open_vaisala(config.profile, context.profiles))
 
 
 FACTORY = Factory(VaisalaConfig, _create, _check)

@@ -71,7 +71,7 @@ def test_one_reading_for_a_technician_without_a_running_agent():
 
 
 def test_silence_and_babble_are_reported_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("drivers.sensors.nmea.READ_PATIENCE", 0.1)
+    monkeypatch.setattr("drivers.sensors.overheard.READ_PATIENCE", 0.1)
 
     async def main():
         (tmp_path / "babble.log").write_bytes(b"\xff\x00noise\r\n$WIMWV,1.0,T,2.0,N,A*00\r\n" * 20)
