@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCK   := requirements.lock
 ONLY   ?=
 
-.PHONY: demo test check soak bench lint types clean
+.PHONY: demo test check soak bench messages lint types clean
 
 $(VENV)/run: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,9 @@ types: $(VENV)/lint
 
 bench: $(VENV)/test  ## the figures, written to benchmarks/results.json; ONLY=name runs one
 	$(BIN)/python -m benchmarks $(ONLY)
+
+messages:  ## compile what the translators wrote (agent/locale), after any change to a .po
+	$(PYTHON) -m agent.po
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -14,7 +14,7 @@ from agent.config import BufferConfig, ClockConfig, Config, StationConfig, measu
 from agent.hours import check_hours
 from agent.plans import load as load_plans
 from agent.rule_check import check_rules
-from agent.say import LANGUAGES
+from agent.say import languages
 from agent.trust import KEPT, check_keyring
 from drivers.actuators.patterns import shipped
 from drivers.actuators.relay import RelayConfig, conflicts
@@ -44,7 +44,7 @@ def rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:
         for one in made:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
-    yield "sensor", _series(config, context)
+    yield from _series(config, context)
     yield from _computed(config, context)
     yield from _fast(config, context)
     yield from _local(config, context)
@@ -117,8 +117,8 @@ def _station(station: StationConfig) -> Iterator[Problem]:
     for code in station.areas:
         if not is_area(code) or code == "all":
             yield Problem("areas", "config.area_code", {"value": code})
-    if station.language and station.language not in LANGUAGES:
-        yield Problem("language", "config.choice", {"value": station.language, "known": ", ".join(LANGUAGES)})
+    if station.language and station.language not in languages():
+        yield Problem("language", "config.choice", {"value": station.language, "known": ", ".join(languages())})
     try:
         ZoneInfo(station.timezone)
     except (OSError, ValueError, KeyError):
@@ -162,7 +162,7 @@ def _warnings(config: Config) -> Iterator[Problem]:
         yield from load_plans(config.path(config.warnings.plans), languages=[config.language], patterns=known)[1]
 
 
-def _series(config: Config, context: Context) -> Iterator[Problem]:
+def _series(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
     """No two sensors may write one series: the platform could not tell them apart."""
     owner: dict[str, str] = {}
     for sensor in config.sensors:
@@ -172,5 +172,6 @@ def _series(config: Config, context: Context) -> Iterator[Problem]:
             continue  # its own check has said why
         for name in names:
             if name in owner:
-                yield Problem(sensor.name, "config.duplicate_series", {"series": name, "other": owner[name]})
+                twice = Problem("prefix", "config.duplicate_series", {"series": name, "other": owner[name]})
+                yield f"sensor {sensor.name}", [twice]
             owner.setdefault(name, sensor.name)

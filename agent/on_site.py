@@ -19,7 +19,7 @@ from agent.local import LocalAlarms
 from agent.recall import Recalled, recall
 from agent.record import Recorder
 from agent.rules import Rule
-from agent.say import catalogue
+from agent.say import say_in
 from agent.supervisor import Supervisor
 from buffer.model import Lane
 from drivers.api import Actuator, Context, Source
@@ -143,7 +143,7 @@ class OnSite:
             saved=self._buffer.meta(contacts.KEPT),
             now=time.monotonic,
             note=self._alerting.note,
-            words=catalogue(self._config.language)["contact.note"],
+            words=say_in(self._config.language, "contact.note"),
             reach=self._reach,
         )
         self._alerting.watchers.append(made.orders)

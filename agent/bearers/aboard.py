@@ -13,7 +13,7 @@ from agent.config import Config
 from agent.on_site import OnSite
 from agent.orders import Order
 from agent.record import Recorder
-from agent.say import catalogue
+from agent.say import say_in
 from agent.trusting import Trusting
 from drivers.api import Context, SeriesSpec
 from protocols.alert import VerifiedAlert, displayable
@@ -76,12 +76,12 @@ def _text(fleet: Fleet, config: Config, recorder: Recorder, alerting: Alerting |
 
 def words(config: Config, order: Order | None) -> str:
     """What a contact reads on a telephone."""
-    say = catalogue(config.language)
-    name = config.station.name or config.station.id
+    tongue, name = config.language, config.station.name or config.station.id
     if order is None:
-        return say["contact.text_bare"].format(station=name)
+        return say_in(tongue, "contact.text_bare", station=name)
     text = displayable(order.text, LONGEST) or order.event
-    return say["contact.text"].format(station=name, level=say[f"contact.level_{order.level.name.lower()}"], text=text)
+    level = say_in(tongue, f"contact.level_{order.level.name.lower()}")
+    return say_in(tongue, "contact.text", station=name, level=level, text=text)
 
 
 def _genuine(alerting: Alerting | None, clock: Clock) -> Callable[[bytes], bool]:

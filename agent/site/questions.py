@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from agent.route import RouteConfig
-from agent.say import LANGUAGES
+from agent.say import languages
 from drivers import address
 from protocols.envelope import is_area, is_station
 
@@ -65,7 +65,7 @@ QUESTIONS = (
     Question("name"),
     Question("areas", good=_areas),
     Question("timezone", "Asia/Shanghai", _zone, empty=False),
-    Question("language", "zh", lambda text: text in LANGUAGES, empty=False),
+    Question("language", "zh", lambda text: text in languages(), empty=False),
     Question("broker", good=_broker),
     Question("ca", when="broker"),
     Question("username", when="broker"),

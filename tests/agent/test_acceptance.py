@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.demo.authority import Authority
-from agent.say import catalogue
 from agent.site.acceptance import act, listen
 from agent.site.acceptance.report import Report, render, seal, verify
 from agent.site.acceptance.rows import Result, Row, Trace, absent, passed
@@ -22,6 +21,7 @@ from protocols.alert import Status
 from protocols.errors import LocalError
 from protocols.seal import verify as verify_alert
 from tests.support.broker import Broker
+from tests.support.sentences import sentences
 from tests.support.station import command, station
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -49,7 +49,7 @@ class StandIn:
         self.time += seconds
 
     def tell(self, code, **_facts):
-        assert code in catalogue("en")
+        assert code in sentences("en")
 
 
 def config(**facts):
@@ -209,7 +209,7 @@ def test_what_was_never_sealed(data):
 def test_every_row_has_a_name_in_the_report():
     from agent.site.acceptance.run import STEPS
 
-    assert {f"accept.check.{name}" for name in (*STEPS, "supply")} <= catalogue("zh").keys()
+    assert {f"accept.check.{name}" for name in (*STEPS, "supply")} <= sentences("zh").keys()
 
 
 # The whole

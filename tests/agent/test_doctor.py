@@ -17,9 +17,9 @@ from agent.doctor.examine import examine
 from agent.doctor.facts import Broker, Clock, Disk, Facts, Journal, Listener, Port, Power, Probe, Ring, Secret
 from agent.doctor.machine_checks import is_loopback
 from agent.route import RouteConfig
-from agent.say import catalogue
 from tests.support.broker import Broker as Mosquitto
 from tests.support.certs import DAY, Authority
+from tests.support.sentences import sentences
 from tests.support.station import command, station
 
 NOW = 1_800_000_000.0
@@ -105,7 +105,7 @@ def test_every_line_has_its_sentence():
     every = replace(
         GOOD, ports=[Port("a", True, True)], probes=[Probe("siren", True)], ring=Ring(1, 0, {}), font=True, voice=True
     )
-    assert {line.code for line in examine(every)} <= catalogue("en").keys()
+    assert {line.code for line in examine(every)} <= sentences("en").keys()
 
 
 def test_loopback_in_all_its_forms():

@@ -1,10 +1,14 @@
-"""The catalogues: one sentence a code, the same codes and the same facts in both languages."""
+"""The catalogues: one sentence a code, the same codes and the same facts in every language; compiled and in date."""
 
+import shutil
 import string
+import subprocess
+from collections import Counter
 
 import pytest
 
-from agent import say
+from agent import po, say
+from tests.support.sentences import areas, sentences
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +21,43 @@ def facts(text):
 
 
 def test_both_languages_have_the_same_codes_and_facts():
-    english, chinese = say.catalogue("en"), say.catalogue("zh")
+    english, chinese = sentences("en"), sentences("zh")
     assert english.keys() == chinese.keys()
     assert {code for code in english if facts(english[code]) != facts(chinese[code])} == set()
 
 
 def test_chinese_sentences_are_chinese():
-    assert [code for code, text in say.catalogue("zh").items() if not any("一" <= c <= "鿿" for c in text)] == []
+    assert [code for code, text in sentences("zh").items() if not any("一" <= c <= "鿿" for c in text)] == []
+
+
+@pytest.mark.parametrize("language", say.languages())
+def test_a_code_stands_once_and_has_a_sentence(language):
+    keys = Counter(entry.key for entries in areas(language).values() for entry in entries)
+    assert [key for key, count in keys.items() if count > 1] == []
+    assert [entry.key for entries in areas(language).values() for entry in entries if not entry.text] == []
+
+
+def test_what_is_compiled_is_what_the_translators_wrote():
+    assert [f"{path}: run `make messages`" for path in po.stale()] == []
+    compiled = [path for path in po.LOCALE.glob("*/*/*.mo") if not path.with_suffix(".po").exists()]
+    assert compiled == []
+
+
+@pytest.mark.skipif(shutil.which("msgunfmt") is None, reason="GNU gettext is not installed")
+def test_gnu_gettext_reads_what_we_compile(tmp_path):
+    for path in po.sources():
+        theirs = tmp_path / "back.po"
+        subprocess.run(["msgunfmt", path.with_suffix(".mo"), "-o", theirs], check=True)
+        assert {(e.key, e.plural, *e.forms) for e in po.read(theirs)} == {
+            (e.key, e.plural, *e.forms) for e in po.read(path)
+        }
+
+
+def test_a_line_that_is_not_po_is_named(tmp_path):
+    broken = tmp_path / "broken.po"
+    broken.write_text('msgid "a"\nmsgstr b\n', encoding="utf-8")
+    with pytest.raises(po.Malformed, match="msgstr b"):
+        po.read(broken)
 
 
 def test_the_locale_decides_where_nobody_chose(monkeypatch):
@@ -34,6 +68,27 @@ def test_the_locale_decides_where_nobody_chose(monkeypatch):
     assert say.choose("en") == "en"
     monkeypatch.setenv("LC_ALL", "C")
     assert say.choose() == "en"
+
+
+def test_a_language_dropped_in_is_spoken_and_falls_back_to_english(monkeypatch, tmp_path):
+    area = tmp_path / "bo" / "LC_MESSAGES" / "station.po"
+    area.parent.mkdir(parents=True)
+    area.write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+        'msgid "read.no_sensors"\nmsgstr "{file} ལ་ཚོར་ཆས་མེད།"\n',
+        encoding="utf-8",
+    )
+    area.with_suffix(".mo").write_bytes(po.compiled(po.read(area)))
+    monkeypatch.setattr(say, "ADDED", tmp_path)
+    say.languages.cache_clear()
+    say.catalogue.cache_clear()
+    try:
+        assert say.choose("bo_CN") == "bo"
+        assert say.say("read.no_sensors", file="x") == "x ལ་ཚོར་ཆས་མེད།"
+        assert say.say("run.state", folder="x", why="y") == say.say_in("en", "run.state", folder="x", why="y")
+    finally:
+        say.languages.cache_clear()
+        say.catalogue.cache_clear()
 
 
 def test_a_missing_fact_and_an_unknown_code_are_shown_not_raised():

@@ -8,7 +8,7 @@ import pytest
 from agent.bearers.aboard import words
 from agent.bearers.texting import Texting
 from agent.contacts import Person
-from agent.say import catalogue
+from agent.say import say_in
 from drivers.api import Accepted, Declined, Unknown
 from drivers.bearers.people import Text
 from protocols.alert import Level
@@ -128,7 +128,7 @@ def test_a_text_says_where_what_and_how_to_answer(language):
     order = SimpleNamespace(text="山洪,立即转移" * 40, event="11A51", level=Level.RED)
     said = words(config, order)
     assert said.startswith("龙潭")
-    assert catalogue(language)["contact.level_red"] in said
+    assert say_in(language, "contact.level_red") in said
     assert ("OK" if language == "en" else "收到") in said
     assert len(said) < 200
     assert "11A51" in words(config, SimpleNamespace(text="", event="11A51", level=Level.BLUE))

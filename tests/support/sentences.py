@@ -1,0 +1,15 @@
+"""The catalogues as their translators see them."""
+
+from agent.po import LOCALE, read
+from agent.say import HELP
+
+
+def areas(language):
+    """Area → its entries, the header left out."""
+    folder = LOCALE / language / "LC_MESSAGES"
+    return {path.stem: [one for one in read(path) if one.key] for path in sorted(folder.glob("*.po"))}
+
+
+def sentences(language):
+    """Code → sentence, of all areas; what argparse prints is not among them, for its keys are English texts."""
+    return {one.key: one.text for area, entries in areas(language).items() if area != HELP for one in entries}
