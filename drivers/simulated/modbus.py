@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Self
+from typing import NamedTuple, Self
 
 from drivers.simulated.line import PtyLine
 from drivers.simulated.unit import Unit
@@ -16,13 +16,39 @@ BROADCAST = 0
 BITS_PER_CHARACTER = 10  # 8N1
 
 
-class _Line:
-    """The receiving side of a serial line: finds requests for its units, hands out replies one after the other."""
+class Passed(NamedTuple):
+    """A request as it came, in seconds of the loop's clock: the line had been quiet for `quiet`, its answer (if there is one)
+    is over at `until`.
+    """
 
-    def __init__(self, units: Iterable[Unit], write: Callable[[bytes], None], baud: int | None) -> None:
+    at: float
+    frame: bytes
+    quiet: float
+    until: float
+
+
+Told = Callable[[Passed], None]
+
+
+class _Line:
+    """The receiving side of a serial line: finds requests for its units, hands out replies one after the other, and in
+    pieces of `fifo` bytes (0: whole) as a UART gives them to its reader, each when its last bit has passed.
+    """
+
+    def __init__(
+        self,
+        units: Iterable[Unit],
+        write: Callable[[bytes], None],
+        baud: int | None,
+        fifo: int = 0,
+        told: Told = lambda _passed: None,
+    ) -> None:
         self.units = {unit.unit: unit for unit in units}
         self._write = write
         self._byte = BITS_PER_CHARACTER / baud if baud else 0.0
+        self._fifo = fifo
+        self._told = told
+        self._busy_until = 0.0
         self._data = b""
 
     def receive(self, data: bytes) -> None:
@@ -33,18 +59,27 @@ class _Line:
             self._answer(frame)
 
     def _answer(self, frame: bytes) -> None:
+        at = asyncio.get_running_loop().time()
+        quiet, self._busy_until = at - self._busy_until, at + len(frame) * self._byte
         for unit in self.units.values():
             if frame[0] == BROADCAST:
                 unit.answer(frame[1:-2])
             elif unit.unit == frame[0]:
                 for delay, wire in unit.deliver(seal, frame[1:-2]):
-                    self._send(delay + (len(frame) + len(wire)) * self._byte, wire)
+                    self._send(at + delay + len(frame) * self._byte, wire)
+        self._told(Passed(at, frame, quiet, self._busy_until))
 
-    def _send(self, delay: float, wire: bytes) -> None:
-        if delay:
-            asyncio.get_running_loop().call_later(delay, self._write, wire)
-        else:
-            self._write(wire)
+    def _send(self, at: float, wire: bytes) -> None:
+        """The first bit of it goes at that time."""
+        loop = asyncio.get_running_loop()
+        self._busy_until = at + len(wire) * self._byte
+        size = self._fifo or len(wire)
+        for end in range(size, len(wire) + size, size):
+            over = at + min(end, len(wire)) * self._byte
+            if over > loop.time():
+                loop.call_at(over, self._write, wire[end - size : end])
+            else:
+                self._write(wire[end - size : end])
 
 
 def _request(data: bytes) -> tuple[int, int] | None:
@@ -58,16 +93,24 @@ def _request(data: bytes) -> tuple[int, int] | None:
 
 
 class PtyBus(PtyLine):
-    """Units on an RTU line behind a pseudo-terminal. `baud` makes replies take the time that the wire would; with `exact`,
-    who speaks at another speed is not understood.
+    """Units on an RTU line behind a pseudo-terminal. `baud` makes replies take the time that the wire would, `fifo` gives
+    them in pieces of so many bytes; with `exact`, who speaks at another speed is not understood. `told` hears of each request.
 
     `async with PtyBus([Unit(1, ...)]) as bus: ... bus.url`
     """
 
-    def __init__(self, units: Iterable[Unit], baud: int | None = None, echo: bool = False, exact: bool = False) -> None:
+    def __init__(
+        self,
+        units: Iterable[Unit],
+        baud: int | None = None,
+        echo: bool = False,
+        exact: bool = False,
+        fifo: int = 0,
+        told: Told = lambda _passed: None,
+    ) -> None:
         super().__init__(self._hears, baud or 9600)
         self._speed = (baud or 9600) if exact else None
-        self._line = _Line(units, self.write, baud)
+        self._line = _Line(units, self.write, baud, fifo, told)
         self._echo = echo
 
     def _hears(self, data: bytes) -> None:

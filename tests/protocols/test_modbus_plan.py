@@ -33,8 +33,8 @@ def test_what_the_map_lists_may_be_read_across():
 
 def test_gap_and_span_are_bounded():
     wide = Limits(allow_gaps=True)
-    assert spans(Planner(registers(0, 9), wide)) == [(3, 0, 10)]
-    assert spans(Planner(registers(0, 10), wide)) == [(3, 0, 1), (3, 10, 1)]
+    assert spans(Planner(registers(0, 13), wide)) == [(3, 0, 14)]
+    assert spans(Planner(registers(0, 14), wide)) == [(3, 0, 1), (3, 14, 1)]
     assert spans(Planner(registers(*range(200)))) == [(3, 0, 125), (3, 125, 75)]
     assert spans(Planner(registers(*range(20)), Limits(most=10))) == [(3, 0, 10), (3, 10, 10)]
 
