@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from drivers.api import Problem
+from protocols.errors import LocalError
 
 MODBUS_TCP_PORT = 502  # IANA
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -51,8 +52,40 @@ class Address:
         return self.path or f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class AddressKey:
+    """The key of a driver's configuration that holds an address: what may stand there, and what goes without saying."""
+
+    key: str
+    schemes: tuple[str, ...]
+    baud: int = 9600  # bit/s
+    tcp_port: int = MODBUS_TCP_PORT
+
+    def parse(self, url: str) -> tuple[Address | None, list[Problem]]:
+        """The address, or everything that is wrong with it."""
+        return parse(url, self.key, self.schemes, self.baud, self.tcp_port)
+
+    def opened(self, url: str) -> Address:
+        """Of a configuration that has been checked; LocalError for one that has not."""
+        address, problems = self.parse(url)
+        if address is None:
+            raise LocalError(self.key, "; ".join(one.code for one in problems))
+        return address
+
+    def check(self, url: str, base: Path) -> Iterator[Problem]:
+        """What is wrong with it, and whether anything is there."""
+        address, problems = self.parse(url)
+        yield from problems
+        if address is not None:
+            yield from missing(address, self.key, base)
+
+
 def parse(
-    url: str, key: str = "url", schemes: tuple[str, ...] = tuple(_SETTINGS)
+    url: str,
+    key: str = "url",
+    schemes: tuple[str, ...] = tuple(_SETTINGS),
+    baud: int = 9600,
+    tcp_port: int = MODBUS_TCP_PORT,
 ) -> tuple[Address | None, list[Problem]]:
     """The address, or everything that is wrong with it."""
     parts = urlsplit(url)
@@ -75,8 +108,8 @@ def parse(
         parts.scheme,
         "" if networked else parts.path,
         host,
-        port or (MODBUS_TCP_PORT if networked else 0),
-        int(float(settings.get("baud", 9600))),
+        port or (tcp_port if networked else 0),
+        int(float(settings.get("baud", baud))),
         settings.get("parity", "N"),
         int(settings.get("bits", 8)),
         int(settings.get("stop", 1)),

@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from drivers import address as addresses
 from drivers.actuators.standing import Standing
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
 from drivers.stream import Stream, open_stream
 from drivers.values import Duration
@@ -21,8 +20,8 @@ from protocols import onbon_bx5k as bx
 from protocols.alert import displayable
 from protocols.errors import RemoteError
 
-SCHEMES = ("serial", "tcp")
 TCP_PORT = 5005  # the card's as delivered
+URL = AddressKey("url", ("serial", "tcp"), tcp_port=TCP_PORT)
 PATIENCE = 2.0  # seconds for an answer: a frame of 1 KiB at 9600 baud takes 1.1
 
 
@@ -123,25 +122,12 @@ def _judged(packet: bx.Packet) -> Outcome:
     return Outcome(Verdict.FAILED, "panel_refused", evidence)
 
 
-def _parsed(url: str) -> tuple[Address | None, list[Problem]]:
-    address, problems = addresses.parse(url, "url", SCHEMES)
-    if address is not None and address.scheme == "tcp" and not url.rstrip("/").endswith(f":{address.port}"):
-        address = Address("tcp", host=address.host, port=TCP_PORT)
-    return address, problems
-
-
 def create(config: LedPanelConfig, _context: Context) -> LedPanel:
-    address, problems = _parsed(config.url)
-    if address is None:
-        raise ValueError(str(problems))
-    return LedPanel(config, address)
+    return LedPanel(config, URL.opened(config.url))
 
 
 def check(config: LedPanelConfig, context: Context) -> Iterable[Problem]:
-    address, problems = _parsed(config.url)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "url", context.base)
+    yield from URL.check(config.url, context.base)
     if config.x % 8 or config.width % 8 or config.width < 8:
         yield Problem("width", "panel.eights", {"x": config.x, "width": config.width})
     if not 3 <= config.hold <= 300:

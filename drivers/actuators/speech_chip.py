@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from drivers import address as addresses
 from drivers.actuators.speaking import MAX_ON, MAX_ON_PER_HOUR, Speaking, Speech, Unsaid
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Context, Factory, Outcome, Problem, Verdict
 from drivers.stream import Stream, open_stream
 from drivers.values import Duration
@@ -22,7 +21,7 @@ from protocols import syn6288, xfs5152
 from protocols.speech_chip import STATUS, STOP, Chip, Reply
 from protocols.speech_text import encoded, pieces, readable, seconds
 
-SCHEMES = ("serial", "tcp")
+URL = AddressKey("url", ("serial", "tcp"))
 CHIPS: Mapping[str, Chip] = {"syn6288": syn6288.CHIP, "xfs5152": xfs5152.CHIP}
 PATIENCE = 1.0  # seconds for one byte of answer; a frame of 100 bytes at 9600 baud takes 0.1
 WRITE_TIMEOUT = 3.0  # seconds
@@ -158,17 +157,11 @@ class SpeechChip(Speaking):
 
 
 def create(config: SpeechChipConfig, _context: Context) -> SpeechChip:
-    address, problems = addresses.parse(config.url, "url", SCHEMES)
-    if address is None:
-        raise ValueError(str(problems))
-    return SpeechChip(config, address)
+    return SpeechChip(config, URL.opened(config.url))
 
 
 def check(config: SpeechChipConfig, context: Context) -> Iterable[Problem]:
-    address, problems = addresses.parse(config.url, "url", SCHEMES)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "url", context.base)
+    yield from URL.check(config.url, context.base)
     loudest = CHIPS[config.chip].loudest
     if config.volume is not None and not 1 <= config.volume <= loudest:
         yield Problem("volume", "voice.volume", {"volume": config.volume, "most": loudest})

@@ -12,15 +12,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from drivers import address as addresses
 from drivers.actuators.standing import Standing
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
 from drivers.stream import Stream, open_stream
 from drivers.values import Duration
 from protocols.alert import displayable
 
-SCHEMES = ("serial", "tcp")
+URL = AddressKey("url", ("serial", "tcp"))
 WRITE_TIMEOUT = 5.0  # seconds: 500 characters of GB 18030 at 2400 baud take 4.2
 
 
@@ -103,17 +102,11 @@ def _failed(wrong: OSError) -> Outcome:
 
 
 def create(config: TextConfig, _context: Context) -> Text:
-    address, problems = addresses.parse(config.url, "url", SCHEMES)
-    if address is None:
-        raise ValueError(str(problems))
-    return Text(config, address)
+    return Text(config, URL.opened(config.url))
 
 
 def check(config: TextConfig, context: Context) -> Iterable[Problem]:
-    address, problems = addresses.parse(config.url, "url", SCHEMES)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "url", context.base)
+    yield from URL.check(config.url, context.base)
     if not 1 <= config.refresh <= 300:
         yield Problem("refresh", "actuator.refresh", {"refresh": float(config.refresh), "least": 1, "most": 300})
     if not 8 <= config.most <= 1000:

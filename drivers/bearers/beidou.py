@@ -7,19 +7,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Told, Traits, Unknown
 from drivers.bearers.beidou_memory import Memory
 from drivers.bearers.beidou_proof import Proof
 from drivers.bearers.common import REOPEN_MOST, LineBearer
-from protocols.errors import LocalError
 from protocols.framing import Event
 from protocols.rdss import Flaw, Text, is_card
 from protocols.rdss_card import BITS_TOP, Card
@@ -29,8 +26,8 @@ from protocols.rdss_request import Bss
 from protocols.rdss_session import Session, State
 from protocols.rdss_time import FIRST_YEAR, nearest_day
 
-SCHEMES = ("serial", "tcp", "sim")
 BAUD = 115_200  # bit/s of most modules; handhelds 9600 or 19200
+PORT = AddressKey("port", ("serial", "tcp", "sim"), BAUD)
 LATENCY = 4.0  # seconds; 3.8 on average (Gu et al., Meteorological Science and Technology 43(3) 2015)
 TO_ALL = "broadcast"  # as `to`: all terminals of this commander
 NO_CARD = 60.0  # seconds after which a card may have been read
@@ -226,24 +223,12 @@ def _options(config: BeidouConfig) -> Options:
     )
 
 
-def _address(port: str) -> tuple[Address | None, list[Problem]]:
-    """The modules' usual rate where the address names none."""
-    address, problems = addresses.parse(port, "port", SCHEMES)
-    return replace(address, baud=BAUD) if address is not None and "baud=" not in port else address, problems
-
-
 def _create(config: BeidouConfig, context: Context) -> Beidou:
-    address, wrong = _address(config.port)
-    if address is None:
-        raise LocalError("port", "; ".join(one.code for one in wrong))
-    return Beidou(config, address, context)
+    return Beidou(config, PORT.opened(config.port), context)
 
 
 def _check(config: BeidouConfig, context: Context) -> Iterator[Problem]:
-    address, problems = _address(config.port)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "port", context.base)
+    yield from PORT.check(config.port, context.base)
     if config.to and config.to != TO_ALL and not is_card(config.to):
         yield Problem("to", "beidou.card", {"to": config.to})
     if not 1 <= config.point <= 5:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey, missing
 from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Traits
 from drivers.bearers.common import LineBearer
 from drivers.bearers.lora_law import Law, Model, check_law, models, rates
@@ -20,11 +19,10 @@ from drivers.bearers.lora_pins import ModePins, PinsConfig
 from drivers.stream import Stream, open_stream
 from protocols import ebyte_e22 as e22
 from protocols import lora_line
-from protocols.errors import LocalError
 from protocols.framing import Event, Send
 from protocols.lora_frame import OVERHEAD, Noise, Received
 
-SCHEMES = ("serial", "tcp", "sim")
+PORT = AddressKey("port", ("serial", "tcp", "sim"))
 MODE_TIME = 0.1  # seconds a module takes to change its mode (manual: 9 to 11 ms; AUX rises within 50)
 SETTINGS_AGAIN = 600.0  # seconds until a module that may not be used is looked at again
 WEAKEST, STRONGEST = -130, -30  # dBm, of 0 and 100 per cent
@@ -256,15 +254,12 @@ async def _ask(stream: Stream, request: bytes) -> bytes:
 
 
 def create(config: E22Config, context: Context) -> LoraE22:
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
-    if address is None:
-        raise LocalError("port", "; ".join(one.code for one in problems))
     pins = ModePins(config.pins) if config.pins is not None and config.mode == "pins" else None
-    return LoraE22(config, address, context, pins)
+    return LoraE22(config, PORT.opened(config.port), context, pins)
 
 
 def check(config: E22Config, context: Context) -> Iterator[Problem]:
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
+    address, problems = PORT.parse(config.port)
     yield from problems
     law = list(check_law(config))
     yield from law
@@ -274,7 +269,7 @@ def check(config: E22Config, context: Context) -> Iterator[Problem]:
     if config.mode == "pins" and config.pins is None:
         yield Problem("pins", "lora.pins")
     if address is not None:
-        yield from addresses.missing(address, "port", context.base)
+        yield from missing(address, "port", context.base)
         yield from _check_settings(config, address, models()[config.model], lawful=not law)
 
 

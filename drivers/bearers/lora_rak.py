@@ -6,19 +6,17 @@ module that cannot is not sent by.
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Traits, Unknown
 from drivers.bearers.common import LineBearer
 from drivers.bearers.lora_e22 import SETTINGS_AGAIN, percent
 from drivers.bearers.lora_law import Law, check_law, regions
-from protocols.errors import LocalError
 from protocols.framing import Event
 from protocols.lora_airtime import LONGEST_PACKET, Modulation, airtime, longest
 from protocols.rak3172 import Damaged, Done, Mismatch, Rak3172, Ready, Received, Silent
 from protocols.rak3172_lines import BANDWIDTHS, Radio
 
-SCHEMES = ("serial", "tcp", "sim")
+PORT = AddressKey("port", ("serial", "tcp", "sim"))
 NOT_READY, BUSY_AGAIN = 10.0, 5.0  # seconds until it is worth asking again
 
 
@@ -164,17 +162,11 @@ def broken(config: RakConfig, *, listens: bool) -> Iterator[Problem]:
 
 
 def create(config: RakConfig, context: Context) -> LoraRak:
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
-    if address is None:
-        raise LocalError("port", "; ".join(one.code for one in problems))
-    return LoraRak(config, address, context)
+    return LoraRak(config, PORT.opened(config.port), context)
 
 
 def check(config: RakConfig, context: Context) -> Iterator[Problem]:
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "port", context.base)
+    yield from PORT.check(config.port, context.base)
     yield from check_law(config)
     # The module's own bounds: RAK3172 AT manual, AT+P2P
     bounds = {"spreading": (5, 12), "coding": (5, 8), "preamble": (5, 65_535), "power": (5, 22)}

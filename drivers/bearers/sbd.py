@@ -2,26 +2,23 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Told, Traits, Unknown
 from drivers.bearers.common import REOPEN_MOST, LineBearer
 from drivers.values import Duration
 from protocols import iridium_time
-from protocols.errors import LocalError
 from protocols.framing import Event
 from protocols.sbd import SbdMachine
 from protocols.sbd_dialogue import Note
 from protocols.sbd_events import Clock, Doubtful, Fault, Ready, Received, Refused, Taken
 from protocols.sbd_words import MO_MOST
 
-SCHEMES = ("serial", "tcp", "sim")
 BAUD = 19_200  # bit/s as the modem leaves its maker
+PORT = AddressKey("port", ("serial", "tcp", "sim"), BAUD)
 CREDIT = 50  # bytes of one unit that is paid for (Ground Control, RockBLOCK credits)
 LATENCY = 25.0  # seconds to the ground: a session of 5 to 30, and the gateway's delivery
 RECHARGE_MOST = 600.0  # seconds
@@ -111,24 +108,12 @@ class Sbd(LineBearer):
         }
 
 
-def _address(port: str) -> tuple[Address | None, list[Problem]]:
-    """The modem's own rate where the address names none."""
-    address, problems = addresses.parse(port, "port", SCHEMES)
-    return replace(address, baud=BAUD) if address is not None and "baud=" not in port else address, problems
-
-
 def _create(config: SbdConfig, context: Context) -> Sbd:
-    address, wrong = _address(config.port)
-    if address is None:
-        raise LocalError("port", "; ".join(one.code for one in wrong))
-    return Sbd(config, address, context)
+    return Sbd(config, PORT.opened(config.port), context)
 
 
 def _check(config: SbdConfig, context: Context) -> Iterator[Problem]:
-    address, problems = _address(config.port)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "port", context.base)
+    yield from PORT.check(config.port, context.base)
     if not 1 <= config.mtu <= MO_MOST:
         yield Problem("mtu", "value.range", {"value": config.mtu, "least": 1, "most": MO_MOST})
     if config.recharge > RECHARGE_MOST:

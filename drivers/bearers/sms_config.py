@@ -6,8 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey, missing
 from drivers.api import Context, Problem
 from drivers.bearers.modem_profile import ModemProfile, open_modem
 from drivers.bearers.people import DAY
@@ -15,7 +14,7 @@ from drivers.values import Duration
 from protocols.sms_content import MOST_OCTETS
 from protocols.sms_numbers import is_number
 
-SCHEMES = ("serial", "tcp", "sim")
+PORT = AddressKey("port", ("serial", "tcp", "sim"))
 DAILY_MOST = 10_000  # messages: one every nine seconds, all day
 
 
@@ -54,7 +53,7 @@ def check(config: SmsConfig, context: Context) -> Iterator[Problem]:
     address, wrong = line_address(config, profile)
     yield from wrong
     if address is not None:
-        yield from addresses.missing(address, "port", context.base)
+        yield from missing(address, "port", context.base)
     yield from read_pin(config, context)[1]
     yield from check_messages(config)
 
@@ -80,10 +79,8 @@ def check_messages(config: MessagesConfig) -> Iterator[Problem]:
 
 def line_address(config: SmsConfig, profile: ModemProfile | None) -> tuple[Address | None, list[Problem]]:
     """The modem's own rate where the address names none."""
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
-    if address is None or profile is None or "baud=" in config.port:
-        return address, problems
-    return replace(address, baud=profile.baud), problems
+    usual = PORT if profile is None else replace(PORT, baud=profile.baud)
+    return usual.parse(config.port)
 
 
 def read_pin(config: SmsConfig, context: Context) -> tuple[str, list[Problem]]:

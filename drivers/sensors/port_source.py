@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey
 from drivers.api import Context, Problem, SeriesSpec
 from drivers.condition import Condition
 from drivers.pace import Fast, Pace, check_pace
@@ -26,7 +25,7 @@ from protocols.quality import NOT_EVALUATED, Flag, Reason, quality
 from protocols.reading import Reading
 
 PLAYED = ("replay", "sim")  # no device at the other end
-SCHEMES = ("serial", "tcp", *PLAYED)
+PORT = AddressKey("port", ("serial", "tcp", *PLAYED))
 RECORDED = 20  # frames that were none, kept for the next report
 MOST_SHOWN = 64  # bytes of one of them
 MOST_TIMEOUT = 60.0  # seconds
@@ -173,7 +172,7 @@ def timeout_of(config: AskedConfig, defaults: Defaults) -> float:
 
 def opened(config: PortConfig, profile: P | None, problems: Sequence[Problem]) -> tuple[P, Address]:
     """Profile and address of a configuration that has been checked; LocalError for one that has not."""
-    address, wrong = addresses.parse(config.port, "port", SCHEMES)
+    address, wrong = PORT.parse(config.port)
     if profile is None or address is None:
         raise LocalError("profile", "; ".join(f"{one.key} {one.code}" for one in (*problems, *wrong)))
     return profile, address
@@ -181,10 +180,7 @@ def opened(config: PortConfig, profile: P | None, problems: Sequence[Problem]) -
 
 def check_port(config: PortConfig, base: Path) -> Iterator[Problem]:
     """What is wrong with a sensor's own keys, whatever its language."""
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
-    yield from problems
-    if address is not None:
-        yield from addresses.missing(address, "port", base)
+    yield from PORT.check(config.port, base)
     yield from check_pace(config.interval, config.fast)
 
 

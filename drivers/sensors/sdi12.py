@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from drivers import address as addresses
-from drivers.address import Address
+from drivers.address import Address, AddressKey, missing
 from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition
 from drivers.pace import Fast, Pace, check_pace
@@ -28,7 +27,7 @@ from protocols.reading import Reading
 from protocols.sdi12_command import Command, is_address
 from protocols.sdi12_dialogue import measure
 
-SCHEMES = ("serial", "tcp", "sim")
+PORT = AddressKey("port", ("serial", "tcp", "sim"))
 LEAST_INTERVAL, MOST_INTERVAL = 1.0, 86_400.0  # seconds
 
 
@@ -221,9 +220,7 @@ class Sdi12Source:
 
 
 def _create(config: Sdi12Config, context: Context) -> Sdi12Source:
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
-    if address is None:
-        raise LocalError("port", "; ".join(one.code for one in problems))
+    address = PORT.opened(config.port)
     probes = {}
     for one in config.probe:
         profile, wrong = open_sdi12(one.profile, context.profiles)
@@ -234,10 +231,10 @@ def _create(config: Sdi12Config, context: Context) -> Sdi12Source:
 
 
 def _check(config: Sdi12Config, context: Context) -> Iterator[Problem]:
-    address, problems = addresses.parse(config.port, "port", SCHEMES)
+    address, problems = PORT.parse(config.port)
     yield from problems
     if address is not None:
-        yield from addresses.missing(address, "port", context.base)
+        yield from missing(address, "port", context.base)
     if config.wake not in WAKES:
         yield Problem("wake", "sdi12.wake", {"wake": config.wake, "known": ", ".join(WAKES)})
     if address is not None and address.scheme != "serial" and config.wake != "adapter":

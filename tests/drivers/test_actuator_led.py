@@ -140,8 +140,8 @@ def test_settings_that_cannot_work_are_named():
         return [problem.code for problem in led_panel.check(config, CONTEXT)]
 
     assert codes() == []
-    assert led_panel._parsed("tcp://h")[0].port == 5005
-    assert led_panel._parsed("tcp://h:81")[0].port == 81
+    assert led_panel.URL.opened("tcp://h").port == 5005
+    assert led_panel.URL.opened("tcp://h:81").port == 81
     assert codes(x=4, hold=1.0, area=99, prefix="红", most=1000) == [
         "panel.eights",
         "actuator.refresh",

@@ -479,7 +479,7 @@ def test_what_can_be_said_wrong_about_a_configuration(keys, codes, tmp_path):
 
 def test_it_is_in_the_registry_and_its_simulators_open(tmp_path):
     assert resolve(BEARERS, "beidou") is FACTORY
-    assert beidou._address("serial:///dev/ttyUSB0")[0].baud == 115_200
+    assert beidou.PORT.opened("serial:///dev/ttyUSB0").baud == 115_200
 
     async def main():
         for name, number in (("beidou", "0242286"), ("beidou-3", "15240507")):
