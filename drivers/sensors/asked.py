@@ -7,10 +7,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from drivers.address import Address
-from drivers.api import Context, Emit
+from drivers.api import Emit
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT
-from drivers.sensors.port_source import AskedConfig, Language, PortSource, Question, Wanted
+from drivers.sensors.port_source import Language, PortSource, Question, Setup
 from drivers.slot import Priority, Slot
 from drivers.stream import Stream, open_stream
 from protocols.errors import RemoteError
@@ -25,17 +24,9 @@ LONGEST_ANSWER = 256  # characters whose time on the wire is added to the patien
 class AskedSource(PortSource):
     """See `drivers.api.Source`."""
 
-    def __init__(
-        self,
-        config: AskedConfig,
-        language: Language,
-        wanted: Mapping[str, Wanted],
-        address: Address,
-        context: Context,
-        interval: float,
-        timeout: float,
-    ) -> None:
-        super().__init__(config, wanted, address, context, interval)
+    def __init__(self, setup: Setup, language: Language, timeout: float) -> None:
+        """`timeout` of an answer, in seconds."""
+        super().__init__(setup)
         self._language, self._timeout = language, timeout
         self._slot = Slot()
         self._stream: Stream | None = None

@@ -16,10 +16,8 @@ from drivers.sensors.port_source import (
     PortSeries,
     Question,
     check_asked,
-    interval_of,
-    opened,
+    set_up,
     timeout_of,
-    wanted,
 )
 from protocols.dlt645 import ANY_ADDRESS, WAKE, Dlt645Stream, answer, encode, number, read
 from protocols.dlt645_items import ITEMS, Item
@@ -104,10 +102,9 @@ def check_meter(profile: MeterProfile) -> Iterator[Problem]:
 
 
 def _create(config: MeterConfig, context: Context) -> AskedSource:
-    profile, address = opened(config, *open_meter(config.profile, context.profiles))
+    profile, setup = set_up(config, open_meter(config.profile, context.profiles), context)
     language = MeterLanguage(config.address, profile, config.omit)
-    beat, patience = interval_of(config, profile.defaults), timeout_of(config, profile.defaults)
-    return AskedSource(config, language, wanted(config, profile.series), address, context, beat, patience)
+    return AskedSource(setup, language, timeout_of(config, profile.defaults))
 
 
 def _check(config: MeterConfig, context: Context) -> Iterator[Problem]:

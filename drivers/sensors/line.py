@@ -14,10 +14,8 @@ from drivers.sensors.port_source import (
     PortSource,
     Question,
     check_asked,
-    interval_of,
-    opened,
+    set_up,
     timeout_of,
-    wanted,
 )
 from protocols.errors import RemoteError
 from protocols.line_frame import Frames
@@ -68,12 +66,11 @@ class LineLanguage:
 
 
 def _create(config: LineConfig, context: Context) -> PortSource:
-    profile, address = opened(config, *open_line(config.profile, context.profiles))
-    language, series = LineLanguage(profile), wanted(config, profile.series)
-    beat = interval_of(config, profile.defaults)
+    profile, setup = set_up(config, open_line(config.profile, context.profiles), context)
+    language = LineLanguage(profile)
     if language.questions:
-        return AskedSource(config, language, series, address, context, beat, timeout_of(config, profile.defaults))
-    return OverheardSource(config, language, series, address, context, beat)
+        return AskedSource(setup, language, timeout_of(config, profile.defaults))
+    return OverheardSource(setup, language)
 
 
 def _check(config: LineConfig, context: Context) -> Iterator[Problem]:

@@ -7,12 +7,11 @@ is overtaken by what it says last.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from drivers.address import Address
 from drivers.api import Context, Factory, Problem, Told
 from drivers.sensors.names import check_profile
 from drivers.sensors.nmea_profile import NmeaProfile, open_nmea
 from drivers.sensors.overheard import Ear, Overhearing
-from drivers.sensors.port_source import PLAYED, PortConfig, check_port, interval_of, opened, wanted
+from drivers.sensors.port_source import PLAYED, PortConfig, Setup, check_port, set_up
 from protocols.errors import RemoteError
 from protocols.nmea import NmeaStream, Sentence
 from protocols.nmea_decode import decode
@@ -34,12 +33,11 @@ class NmeaConfig(PortConfig, forbid_unknown_fields=True, kw_only=True):
 class NmeaSource(Overhearing):
     """See `drivers.api.Source` and `drivers.api.Timekeeper`."""
 
-    def __init__(self, config: NmeaConfig, profile: NmeaProfile, address: Address, context: Context) -> None:
-        beat = interval_of(config, profile.defaults)
-        super().__init__(config, wanted(config, profile.series), address, context, beat)
+    def __init__(self, config: NmeaConfig, profile: NmeaProfile, setup: Setup) -> None:
+        super().__init__(setup)
         self._checksum = config.checksum
         self._picks = _by_sentence([one.pick() for one in profile.series if one.name in self._wanted])
-        told = config.time and config.checksum and address.scheme not in PLAYED
+        told = config.time and config.checksum and setup.address.scheme not in PLAYED
         self._time = ReceiverTime() if told else None
 
     def time(self) -> Told | None:
@@ -86,8 +84,7 @@ def _by_sentence(picks: Sequence[Pick]) -> dict[str, list[Pick]]:
 
 
 def _create(config: NmeaConfig, context: Context) -> NmeaSource:
-    profile, address = opened(config, *open_nmea(config.profile, context.profiles))
-    return NmeaSource(config, profile, address, context)
+    return NmeaSource(config, *set_up(config, open_nmea(config.profile, context.profiles), context))
 
 
 def _check(config: NmeaConfig, context: Context) -> Iterator[Problem]:

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from drivers.address import Address
-from drivers.api import Context, Emit
-from drivers.sensors.port_source import Language, PortConfig, PortSource, Wanted
+from drivers.api import Emit
+from drivers.sensors.port_source import Language, PortSource, Setup
 from drivers.stream import open_stream
 from protocols.errors import RemoteError
 from protocols.framing import Flaw
@@ -27,16 +26,9 @@ READ_PATIENCE = 3.0  # seconds that a technician waits for an instrument that sp
 class Overhearing(PortSource):
     """A `drivers.api.Source` but for its language: heirs say how bytes become frames, and what a frame gives."""
 
-    def __init__(
-        self,
-        config: PortConfig,
-        wanted: Mapping[str, Wanted],
-        address: Address,
-        context: Context,
-        interval: float,
-    ) -> None:
-        super().__init__(config, wanted, address, context, interval)
-        self._stale = float(config.stale or max(STALE_LEAST, 3 * interval))
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self._stale = float(setup.config.stale or max(STALE_LEAST, 3 * setup.interval))
         self._newest: dict[str, tuple[int, float]] = {}  # series of the profile -> boot ms, value
         self._heard = asyncio.Event()
         self._heard_at = 0.0
@@ -143,16 +135,8 @@ class Overhearing(PortSource):
 class OverheardSource(Overhearing):
     """One whose language is handed in."""
 
-    def __init__(
-        self,
-        config: PortConfig,
-        language: Language,
-        wanted: Mapping[str, Wanted],
-        address: Address,
-        context: Context,
-        interval: float,
-    ) -> None:
-        super().__init__(config, wanted, address, context, interval)
+    def __init__(self, setup: Setup, language: Language) -> None:
+        super().__init__(setup)
         self._language = language
 
     def _ear(self) -> Ear:

@@ -16,7 +16,7 @@ from drivers.address import Address, AddressKey
 from drivers.api import Context, Problem, SeriesSpec
 from drivers.condition import Condition
 from drivers.pace import Fast, Pace, check_pace
-from drivers.profile import Profile, Series
+from drivers.profile import Series
 from drivers.sensors.names import Naming
 from drivers.values import Duration
 from protocols.errors import LocalError
@@ -101,24 +101,24 @@ class Wanted(NamedTuple):
     spec: SeriesSpec
 
 
-P = TypeVar("P", bound=Profile)
+class Setup(NamedTuple):
+    """What a sensor's configuration and its profile come to, in its place. `interval` in seconds."""
+
+    config: PortConfig
+    context: Context
+    address: Address
+    wanted: Mapping[str, Wanted]
+    interval: float
 
 
 class PortSource:
     """Half of a `drivers.api.Source`; `run` and `read_once` are its heirs'."""
 
-    def __init__(
-        self,
-        config: PortConfig,
-        wanted: Mapping[str, Wanted],
-        address: Address,
-        context: Context,
-        interval: float,
-    ) -> None:
-        self.name, self.interval = config.name, interval
-        self.pace = Pace(interval, context.station_time)
-        self._wanted, self._address = wanted, address
+    def __init__(self, setup: Setup) -> None:
+        config, context, address, self._wanted, self.interval = setup
+        self.name, self._address = config.name, address
         self._base, self._now = context.base, context.now
+        self.pace = Pace(self.interval, context.station_time)
         self._counters: Counter[str] = Counter()
         self._flaws: deque[str] = deque(maxlen=RECORDED)
         played = address.scheme in PLAYED
@@ -153,7 +153,27 @@ class PortSource:
         return frames
 
 
-def wanted(config: PortConfig, series: Sequence[PortSeries]) -> dict[str, Wanted]:
+class PortProfile(Protocol):
+    @property
+    def series(self) -> Sequence[PortSeries]: ...
+    @property
+    def defaults(self) -> PortDefaults: ...
+
+
+P = TypeVar("P", bound=PortProfile)
+
+
+def set_up(config: PortConfig, found: tuple[P | None, Sequence[Problem]], context: Context) -> tuple[P, Setup]:
+    """The profile found, and the rest, of a configuration that has been checked; LocalError for one that has not."""
+    profile, problems = found
+    address, wrong = PORT.parse(config.port)
+    if profile is None or address is None:
+        raise LocalError("profile", "; ".join(f"{one.key} {one.code}" for one in (*problems, *wrong)))
+    interval = profile.defaults.interval if config.interval is None else config.interval
+    return profile, Setup(config, context, address, _wanted(config, profile.series), float(interval))
+
+
+def _wanted(config: PortConfig, series: Sequence[PortSeries]) -> dict[str, Wanted]:
     """The series of a profile that this sensor is to give."""
     return {
         one.name: Wanted(config.called(one.name), config.bounded(one.name, one.spec(one.step)))
@@ -162,20 +182,9 @@ def wanted(config: PortConfig, series: Sequence[PortSeries]) -> dict[str, Wanted
     }
 
 
-def interval_of(config: PortConfig, defaults: PortDefaults) -> float:
-    return float(defaults.interval if config.interval is None else config.interval)
-
-
 def timeout_of(config: AskedConfig, defaults: Defaults) -> float:
+    """Seconds."""
     return float(defaults.timeout if config.timeout is None else config.timeout)
-
-
-def opened(config: PortConfig, profile: P | None, problems: Sequence[Problem]) -> tuple[P, Address]:
-    """Profile and address of a configuration that has been checked; LocalError for one that has not."""
-    address, wrong = PORT.parse(config.port)
-    if profile is None or address is None:
-        raise LocalError("profile", "; ".join(f"{one.key} {one.code}" for one in (*problems, *wrong)))
-    return profile, address
 
 
 def check_port(config: PortConfig, base: Path) -> Iterator[Problem]:

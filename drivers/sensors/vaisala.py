@@ -21,10 +21,8 @@ from drivers.sensors.port_source import (
     PortSource,
     Question,
     check_asked,
-    interval_of,
-    opened,
+    set_up,
     timeout_of,
-    wanted,
 )
 from protocols.errors import RemoteError
 from protocols.line_frame import Frames, Framing
@@ -111,12 +109,11 @@ def check_vaisala(profile: VaisalaProfile) -> Iterator[Problem]:
 
 
 def _create(config: VaisalaConfig, context: Context) -> PortSource:
-    profile, address = opened(config, *open_vaisala(config.profile, context.profiles))
-    language, series = VaisalaLanguage(config, profile), wanted(config, profile.series)
-    beat = interval_of(config, profile.defaults)
+    profile, setup = set_up(config, open_vaisala(config.profile, context.profiles), context)
+    language = VaisalaLanguage(config, profile)
     if config.automatic:
-        return OverheardSource(config, language, series, address, context, beat)
-    return AskedSource(config, language, series, address, context, beat, timeout_of(config, profile.defaults))
+        return OverheardSource(setup, language)
+    return AskedSource(setup, language, timeout_of(config, profile.defaults))
 
 
 def _check(config: VaisalaConfig, context: Context) -> Iterator[Problem]:
