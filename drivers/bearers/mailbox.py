@@ -2,10 +2,12 @@
 and how many may be sent. Knows no modem.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
 
-from drivers.api import Datagram, Declined, Traits
+from drivers.api import Datagram, Declined, Sent, Told, Traits
 from drivers.bearers.common import Inbox
 from drivers.bearers.people import Quota, Text, Texts
 from drivers.bearers.sms_config import MessagesConfig
@@ -13,6 +15,8 @@ from protocols import sms_letters
 from protocols.sms_content import MOST_OCTETS
 from protocols.sms_numbers import Numbers, is_number
 
+NOT_BEFORE = 1_767_225_600  # 2026-01-01: before this was written no clock is right
+CLOCK_ERROR = 2000  # ms: a network tells whole seconds, and when the modem heard them only it knows
 TEXT_MOST = 600  # characters of one text for people, about nine parts of Chinese: what they cost stays foreseeable
 
 
@@ -72,3 +76,52 @@ class Mailbox:
             self.texts.put(Text(known, body, self._now()))
         else:
             self._counters["unexpected" if known else "unknown_sender"] += 1
+
+
+class MailCarrier:
+    """What an SMS bearer does whatever carries its messages; heirs set what is declared here and say how one goes out."""
+
+    _config: MessagesConfig
+    _mail: Mailbox
+    _told: Told | None = None
+    _next: float = 0.0  # loop time of the next send
+
+    @property
+    def traits(self) -> Traits:
+        return self._mail.traits
+
+    async def send(self, data: bytes, to: str = "") -> Sent:
+        return await self._submit(to or self._config.to, self._mail.letter(data))
+
+    async def send_text(self, number: str, text: str) -> Sent:
+        """For a person to read; in as many parts as it needs."""
+        return await self._submit(number, self._mail.text(text))
+
+    def texts(self) -> AsyncIterator[Text]:
+        """What people wrote whose numbers are known (`hear`), and what platforms wrote that was no datagram."""
+        return self._mail.texts
+
+    def hear(self, numbers: Iterable[str]) -> None:
+        """These people may write, too; datagrams are not taken from them."""
+        self._mail.hear(numbers)
+
+    def time(self) -> Told | None:
+        return self._told
+
+    async def _submit(self, number: str, body: str | bytes | Declined) -> Sent:
+        now = asyncio.get_running_loop().time()
+        if isinstance(body, Declined):
+            return body
+        if refused := self._mail.refusal(number, now):
+            return refused
+        self._next = now + self.traits.min_interval
+        return await self._dispatch(number, body)
+
+    async def _dispatch(self, number: str, body: str | bytes) -> Sent:
+        """One message, whose turn it is."""
+        raise NotImplementedError
+
+    def _left(self, now: float) -> Mapping[str, Any]:
+        """For the status: how soon, and how many more today."""
+        ready_in = round(max(self._next - now, self._mail.quota.wait(now), 0.0), 1)
+        return {"ready_in": ready_in, "daily_left": self._mail.quota.left(now)}

@@ -8,15 +8,14 @@ import errno
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Told, Traits, Unknown
+from drivers.api import Accepted, Context, Datagram, Factory, Problem, Sent, Told, Unknown
 from drivers.bearers.common import REOPEN_FIRST, REOPEN_MOST, Inbox, Turn
 from drivers.bearers.dbus import PROPERTIES, Connection, Refused, Signal, variants
-from drivers.bearers.mailbox import Mailbox
-from drivers.bearers.people import Text
+from drivers.bearers.mailbox import CLOCK_ERROR, NOT_BEFORE, Mailbox, MailCarrier
 from drivers.bearers.sms_config import MessagesConfig, check_messages
 from drivers.condition import Condition
 from protocols import cellular
@@ -34,9 +33,7 @@ RECEIVED = 3  # MMSmsState: all parts are there
 WATCH = 30.0  # seconds between looks at the modem
 SWEEP = 300.0  # seconds between looks at what lies in its stores
 SEND_TIMEOUT = 150.0  # seconds: AT+CMGS may take 120
-CLOCK_ERROR = 2000  # ms
 MOST_ADDED = 64  # messages announced and not yet read; beyond, a sweep finds them
-NOT_BEFORE = 1_767_225_600  # 2026-01-01: before this was written no clock is right
 REASONS: Mapping[str, str] = {
     "invalid_pdu_parameter": "bad_pdu",
     "sim_not_inserted": "sim_absent",
@@ -56,8 +53,10 @@ class ModemManagerConfig(MessagesConfig, forbid_unknown_fields=True, kw_only=Tru
     bus: str = ""
 
 
-class ModemManager:
+class ModemManager(MailCarrier):
     """See `drivers.api.Bearer` and `drivers.api.Timekeeper`."""
+
+    _config: ModemManagerConfig
 
     def __init__(self, config: ModemManagerConfig, context: Context) -> None:
         self.name = config.name
@@ -70,13 +69,7 @@ class ModemManager:
         self._modem = ""  # its object path
         self._added: asyncio.Queue[str] = asyncio.Queue(MOST_ADDED)
         self._sending: asyncio.Task[None] | None = None
-        self._told: Told | None = None
         self._signal: int | None = None
-        self._next = 0.0
-
-    @property
-    def traits(self) -> Traits:
-        return self._mail.traits
 
     async def run(self) -> None:
         wait = REOPEN_FIRST
@@ -92,32 +85,15 @@ class ModemManager:
         self.counters["port"] += 1
         self.condition.failed(_reason(wrong), lambda: [str(wrong)], at_once=True)
 
-    async def send(self, data: bytes, to: str = "") -> Sent:
-        return await self._submit(to or self._config.to, self._mail.letter(data))
-
-    async def send_text(self, number: str, text: str) -> Sent:
-        """For a person to read."""
-        return await self._submit(number, self._mail.text(text))
-
     def incoming(self) -> AsyncIterator[Datagram]:
         return self._inbox
-
-    def texts(self) -> AsyncIterator[Text]:
-        return self._mail.texts
-
-    def hear(self, numbers: Iterable[str]) -> None:
-        self._mail.hear(numbers)
-
-    def time(self) -> Told | None:
-        return self._told
 
     def status(self) -> Mapping[str, Any]:
         now = asyncio.get_running_loop().time()
         return {
             **self.condition.status(),
             "signal": self._signal,
-            "ready_in": round(max(self._next - now, self._mail.quota.wait(now), 0.0), 1),
-            "daily_left": self._mail.quota.left(now),
+            **self._left(now),
             "busy": self._turn.busy,
             "inbox": len(self._inbox),
             "counters": dict(self.counters),
@@ -125,13 +101,7 @@ class ModemManager:
 
     # Sending
 
-    async def _submit(self, number: str, body: str | bytes | Declined) -> Sent:
-        now = asyncio.get_running_loop().time()
-        if isinstance(body, Declined):
-            return body
-        if refused := self._mail.refusal(number, now):
-            return refused
-        self._next = now + self.traits.min_interval
+    async def _dispatch(self, number: str, body: str | bytes) -> Sent:
         return await self._turn.take(lambda: self._begin(number, body))
 
     def _begin(self, number: str, body: str | bytes) -> None:

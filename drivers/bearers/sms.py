@@ -6,15 +6,14 @@ The same modem carries texts for people (`send_text`, `texts`). Who is not in a 
 import asyncio
 import errno
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from drivers.address import Address
-from drivers.api import Accepted, Context, Declined, Factory, Sent, Told, Traits, Unknown
+from drivers.api import Accepted, Context, Declined, Factory, Sent, Told, Unknown
 from drivers.bearers.common import REOPEN_MOST, LineBearer
-from drivers.bearers.mailbox import Mailbox
+from drivers.bearers.mailbox import CLOCK_ERROR, NOT_BEFORE, Mailbox, MailCarrier
 from drivers.bearers.modem_profile import ModemProfile, open_modem
-from drivers.bearers.people import Text
 from drivers.bearers.sms_config import SmsConfig, check, line_address, read_pin
 from protocols import modem_events
 from protocols.cellular import Registration
@@ -24,13 +23,12 @@ from protocols.modem import Modem
 from protocols.modem_ladder import Rung
 
 HOOK_TIMEOUT = 60.0  # seconds for a hub to switch a port off and on
-NOT_BEFORE = 1_767_225_600  # 2026-01-01: before this was written no clock is right
-CLOCK_ERROR = 2000  # ms: a modem tells whole seconds, and when it heard them only it knows
 
 
-class Sms(LineBearer):
+class Sms(MailCarrier, LineBearer):
     """See `drivers.api.Bearer` and `drivers.api.Timekeeper`."""
 
+    _config: SmsConfig
     _machine: Modem
 
     def __init__(
@@ -51,44 +49,13 @@ class Sms(LineBearer):
         self._config, self._now = config, context.now
         self._mail = Mailbox(config, self.counters, self._inbox, context.now)
         self._token = 0
-        self._next = 0.0  # loop time of the next send
-        self._told: Told | None = None
         self._hook: asyncio.Task[None] | None = None
 
-    @property
-    def traits(self) -> Traits:
-        return self._mail.traits
-
-    async def send(self, data: bytes, to: str = "") -> Sent:
-        return await self._submit(to or self._config.to, self._mail.letter(data))
-
-    async def send_text(self, number: str, text: str) -> Sent:
-        """For a person to read; in as many parts as it needs."""
-        return await self._submit(number, self._mail.text(text))
-
-    def texts(self) -> AsyncIterator[Text]:
-        """What people wrote whose numbers are known (`hear`), and what platforms wrote that was no datagram."""
-        return self._mail.texts
-
-    def hear(self, numbers: Iterable[str]) -> None:
-        """These people may write, too; datagrams are not taken from them."""
-        self._mail.hear(numbers)
-
-    def time(self) -> Told | None:
-        return self._told
-
-    async def _submit(self, number: str, body: str | bytes | Declined) -> Sent:
-        now = asyncio.get_running_loop().time()
-        if isinstance(body, Declined):
-            return body
-        if refused := self._mail.refusal(number, now):
-            return refused
-
+    async def _dispatch(self, number: str, body: str | bytes) -> Sent:
         def begin(now: float) -> list[Event]:
             self._token += 1
             return self._machine.send(self._token, number, body, now)
 
-        self._next = now + self.traits.min_interval
         return await self.ask(begin)
 
     def _take(self, event: Event) -> None:
@@ -168,8 +135,7 @@ class Sms(LineBearer):
             "dbm": seen.dbm,
             "phase": self._machine.phase.name,
             "registration": (found.value if (found := best or worst) else None),
-            "ready_in": round(max(self._next - now, self._mail.quota.wait(now), 0.0), 1),
-            "daily_left": self._mail.quota.left(now),
+            **self._left(now),
             "dropped": self._machine.dropped,
         }
 
