@@ -117,9 +117,10 @@ class Config:
     bearers: "list[BearerTable]" = field(default_factory=list)
     narrow: "NarrowConfig | None" = None  # where there are bearers
     derived: "list[DerivedTable]" = field(default_factory=list)
-    consistency: "list[ConsistencyConfig]" = field(default_factory=list)
+    consistency: "dict[str, ConsistencyConfig]" = field(default_factory=dict)  # by their place in the file
     lan: "LanConfig | None" = None
     microphone: "MicrophoneConfig | None" = None
+    left_out: list[Finding] = field(default_factory=list)  # why tables are missing here: `agent.lenient`
 
     @property
     def base(self) -> Path:
@@ -185,26 +186,32 @@ class _Reader:
         return made
 
     def many(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each `[[name]]` with a label that a person finds again: its name, or its place in the list."""
+        """Each `[[name]]` with its label."""
         tables = self.data.get(name, [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables if table is not None):
             self.add("", [Problem(name, "config.not_a_list")])
             return
         seen: set[str] = set()
         for place, table in enumerate(tables, 1):
-            label = f"{name} {table.get('name', place)}"
+            if table is None:  # left out, and those behind it keep their places
+                continue
+            label = label_of(name, place, table)
             if label in seen:
                 self.add(label, [Problem("name", "config.duplicate_name", {"name": table.get("name")})])
             seen.add(label)
             yield label, table
 
     def typed(self, name: str, kind: type[T]) -> list[T]:
-        made = []
+        return list(self.placed(name, kind).values())
+
+    def placed(self, name: str, kind: type[T]) -> dict[str, T]:
+        """By their labels."""
+        made = {}
         for label, table in self.many(name):
             one, problems = collect(kind, table)
             self.add(label, problems)
             if one is not None:
-                made.append(one)
+                made[label] = one
         return made
 
     def driven(self, name: str, table_of: Mapping[str, str], default: str) -> list[Made]:
@@ -230,9 +237,14 @@ KNOWN = (
 )
 
 
-def load(file: Path, forgive: Collection[str] = ()) -> tuple[Config | None, list[Finding]]:
+def label_of(name: str, place: int, table: Mapping[str, Any]) -> str:
+    """What a person finds one of `[[name]]` by: its name, or its place in the list."""
+    return f"{name} {table.get('name', place)}"
+
+
+def load(file: Path, forgive: Collection[str] = (), *, lenient: bool = False) -> tuple[Config | None, list[Finding]]:
     """Read and check a configuration; None where it cannot be used. Opens no port and no connection. `forgive` names codes of
-    problems that the caller is there to mend.
+    problems that the caller is there to mend; `lenient` leaves out what `agent.lenient` may.
     """
     reader = _Reader(file, {})
     try:
@@ -244,6 +256,14 @@ def load(file: Path, forgive: Collection[str] = ()) -> tuple[Config | None, list
     except ValueError as wrong:  # TOMLDecodeError and UnicodeDecodeError are both
         reader.add("", [Problem("", "config.not_toml", {"why": str(wrong)})])
         return None, reader.findings
+    if lenient:
+        from agent.lenient import forgiving
+
+        return forgiving(reader.data, lambda data: _checked(_Reader(file, data), forgive))
+    return _checked(reader, forgive)
+
+
+def _checked(reader: _Reader, forgive: Collection[str]) -> tuple[Config | None, list[Finding]]:
     config = _read(reader)
     if config is not None:
         from agent.config_rules import rules
@@ -325,7 +345,7 @@ def _derived(reader: _Reader) -> "list[DerivedTable]":
 
     made = []
     for label, table in reader.many("derived"):
-        one, problems = parse(table)
+        one, problems = parse(table, label)
         reader.add(label, problems)
         made += [one] if one is not None else []
     return made
@@ -349,12 +369,12 @@ def _microphone(reader: _Reader) -> "MicrophoneConfig | None":
     return reader.one("microphone", MicrophoneConfig, MicrophoneConfig())
 
 
-def _consistency(reader: _Reader) -> "list[ConsistencyConfig]":
+def _consistency(reader: _Reader) -> "dict[str, ConsistencyConfig]":
     if "consistency" not in reader.data:
-        return []
+        return {}
     from agent.consistency import ConsistencyConfig
 
-    return reader.typed("consistency", ConsistencyConfig)
+    return reader.placed("consistency", ConsistencyConfig)
 
 
 def plans_of(config: Config) -> Plans:

@@ -66,11 +66,10 @@ class _Check:
 
 
 def check_consistency(
-    configs: Sequence[ConsistencyConfig], specs: Mapping[str, SeriesSpec]
+    configs: Mapping[str, ConsistencyConfig], specs: Mapping[str, SeriesSpec]
 ) -> Iterator[tuple[str, Problem]]:
     """(table, what is wrong with it)."""
-    for place, config in enumerate(configs, 1):
-        label = f"consistency {place}"
+    for label, config in configs.items():
         try:
             condition = parse(config.holds)
         except RemoteError as wrong:

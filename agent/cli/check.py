@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import load_or_say, print_json, with_config, with_json
+from agent.cli.common import BEARABLE, load_or_say, print_json, with_config, with_json, with_lenient
 from drivers.values import Duration, Size
 
 if TYPE_CHECKING:
@@ -15,15 +15,17 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "check",
         description="Name every mistake with file, table and key; then show what is in force. Starts nothing.",
-        epilog="Exit codes: 0 the configuration is good; 2 it is not.",
+        epilog="Exit codes: 0 the configuration is good, or good enough to start with --lenient; 2 it is not.",
     )
     with_config(verb)
     with_json(verb)
+    with_lenient(verb)
     verb.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    config = load_or_say(options.config, as_json=options.json)
+    forgive = BEARABLE if options.lenient else ()
+    config = load_or_say(options.config, as_json=options.json, forgive=forgive, lenient=options.lenient)
     if config is None:
         return 2
     from agent.forecast import forecast
@@ -33,13 +35,15 @@ def run(options: argparse.Namespace) -> int:
         costs["bearer"] = narrow_forecast(config)
     if options.json:
         found = [one.as_json() for one in advised]
-        print_json({"ok": True, "findings": [], "advice": found, "in_force": facts, "forecast": costs})
+        left = [one.as_json() for one in config.left_out]
+        print_json({"ok": not left, "findings": left, "advice": found, "in_force": facts, "forecast": costs})
         return 0
     from agent.say import say
 
     for one in advised:
         print(one)
-    print(say("check.good", file=options.config))
+    if not config.left_out:
+        print(say("check.good", file=options.config))
     for table, rows in facts.items():
         for row in rows if isinstance(rows, list) else [rows]:
             print(f"  [{table}] " + ", ".join(f"{key} = {value}" for key, value in row.items()))
@@ -65,7 +69,7 @@ def in_force(config: "Config") -> dict[str, Any]:
     facts["route"] = [_plain(route) for route in config.routes]
     facts["bus"] = [_plain(bus) for bus in config.buses]
     facts["derived"] = [{"kind": one.kind} | _plain(one.config) for one in config.derived]
-    facts["consistency"] = [_plain(one) for one in config.consistency]
+    facts["consistency"] = [_plain(one) for one in config.consistency.values()]
     facts["rule"] = [_plain(rule) for rule in config.rules]
     facts["button"] = [_plain(button) for button in config.buttons]
     if config.contacts:

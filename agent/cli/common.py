@@ -13,10 +13,22 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "/etc/fengsui/station.toml"
 
+# What `check` names and a start lives with: an adapter that died must not keep the siren deaf, nor a damaged key-set keep
+# the readings back. The station reports each by itself (`bus.down`, `keyring.refused`) and mends when they are back.
+BEARABLE = ("port.missing", "trust.unreadable", "trust.keyset")
+
 
 def with_config(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--config", type=Path, default=Path(DEFAULT_CONFIG), help=f"the station's file (default: {DEFAULT_CONFIG})"
+    )
+
+
+def with_lenient(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--lenient",
+        action="store_true",
+        help="leave out sensors, derived series and rules that are wrong, name each, and go on with the rest",
     )
 
 
@@ -32,18 +44,35 @@ def seconds(text: str) -> float:
     return value
 
 
-def load_or_say(file: Path, *, as_json: bool = False, forgive: Collection[str] = ()) -> "Config | None":
-    """The configuration; or None, after every mistake in it has been shown, but for what the command is there to mend."""
+def load_or_say(
+    file: Path, *, as_json: bool = False, forgive: Collection[str] = (), lenient: bool = False
+) -> "Config | None":
+    """The configuration; or None, after every mistake in it has been shown, but for what the command is there to mend.
+    `lenient`: what was left out of it is shown, too.
+    """
     from agent.config import load
-    from agent.say import choose
 
-    config, findings = load(file, forgive)
-    if findings and as_json:
+    config, findings = load(file, forgive, lenient=lenient)
+    if findings and as_json and config is None:
         print_json({"ok": False, "findings": [finding.as_json() for finding in findings]})
     elif findings:
         for finding in findings:
             print(finding, file=sys.stderr)
-        complain("config.findings", count=len(findings), file=file)
+        complain("config.findings" if config is None else "config.left_out", count=len(findings), file=file)
+    return _in_its_language(config)
+
+
+def load_to_ask(file: Path, *, as_json: bool = False) -> "Config | None":
+    """For whoever asks a running agent: all that can be used, since the agent may have started without the rest."""
+    from agent.config import load
+
+    config, _ = load(file, BEARABLE, lenient=True)
+    return load_or_say(file, as_json=as_json) if config is None else _in_its_language(config)
+
+
+def _in_its_language(config: "Config | None") -> "Config | None":
+    from agent.say import choose
+
     if config is not None and config.station.language:
         choose(config.station.language)
     return config

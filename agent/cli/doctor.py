@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import load_or_say, print_json, with_config, with_json
+from agent.cli.common import load_to_ask, print_json, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.doctor.line import Line
@@ -25,14 +25,15 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    config = load_or_say(options.config, as_json=options.json)
+    config = load_to_ask(options.config, as_json=options.json)
     if config is None:
         return 2
     from agent.doctor.examine import examine
     from agent.doctor.gather import gather
-    from agent.doctor.line import State
+    from agent.doctor.line import State, fail
 
-    lines = examine(gather(config))
+    left = [fail("settings", "doctor.left_out", finding=str(one)) for one in config.left_out]
+    lines = [*left, *examine(gather(config))]
     good = all(line.state is not State.FAIL for line in lines)
     if options.json:
         print_json({"ok": good, "station": config.station.id, "lines": [line.as_json() for line in lines]})

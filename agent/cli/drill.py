@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
+from agent.cli.common import complain, load_to_ask, print_json, with_config, with_json
 
 YES = "yes"
 LONGEST_WORD = 32  # characters of a column
@@ -36,7 +36,7 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    config = load_or_say(options.config, as_json=options.json)
+    config = load_to_ask(options.config, as_json=options.json)
     if config is None:
         return 2
     if options.stop:

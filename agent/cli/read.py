@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import complain, load_or_say, print_json, seconds, with_config, with_json
+from agent.cli.common import BEARABLE, complain, load_or_say, print_json, seconds, with_config, with_json, with_lenient
 
 if TYPE_CHECKING:
     from agent.config import Config
@@ -18,13 +18,14 @@ def add(verbs: Any) -> None:
     )
     with_config(verb)
     with_json(verb)
+    with_lenient(verb)
     verb.add_argument("--once", action="store_true", help="one round, then leave (default: a round every --every)")
     verb.add_argument("--every", type=seconds, default=5.0, metavar="SECONDS", help="time between rounds (default: 5)")
     verb.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    config = load_or_say(options.config, as_json=options.json)
+    config = load_or_say(options.config, as_json=options.json, forgive=BEARABLE, lenient=options.lenient)
     if config is None:
         return 2
     if not config.sensors:

@@ -3,11 +3,7 @@
 import argparse
 from typing import Any
 
-from agent.cli.common import complain, load_or_say, with_config
-
-# What `check` names and a start lives with: an adapter that died must not keep the siren deaf, nor a damaged key-set keep
-# the readings back. The station reports each by itself (`bus.down`, `keyring.refused`) and mends when they are back.
-BEARABLE = ("port.missing", "trust.unreadable", "trust.keyset")
+from agent.cli.common import BEARABLE, complain, load_or_say, with_config, with_lenient
 
 
 def add(verbs: Any) -> None:
@@ -17,6 +13,7 @@ def add(verbs: Any) -> None:
         epilog="Exit codes: 0 stopped as asked; 1 the core failed (systemd starts it again); 2 wrong configuration.",
     )
     with_config(verb)
+    with_lenient(verb)
     verb.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verb.set_defaults(run=run)
 
@@ -36,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    config = load_or_say(options.config, forgive=BEARABLE)
+    config = load_or_say(options.config, forgive=BEARABLE, lenient=options.lenient)
     if config is None:
         return 2
     from agent.station import main

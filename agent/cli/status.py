@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
+from agent.cli.common import complain, load_to_ask, print_json, with_config, with_json
 
 
 def add(verbs: Any) -> None:
@@ -18,7 +18,7 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    config = load_or_say(options.config, as_json=options.json)
+    config = load_to_ask(options.config, as_json=options.json)
     if config is None:
         return 2
     from agent.control import ask_any

@@ -4,7 +4,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import complain, load_or_say, print_json, seconds, with_config, with_json
+from agent.cli.common import complain, load_to_ask, print_json, seconds, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.config import Config
@@ -30,7 +30,7 @@ def add(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     import sys
 
-    config = load_or_say(options.config, as_json=options.json)
+    config = load_to_ask(options.config, as_json=options.json)
     if config is None:
         return 2
     from agent.watch_frame import History, frame

@@ -4,16 +4,17 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class AgentProcess:
-    """`folder` holds `station.toml`; what the agent says is appended to `agent.log` beside it."""
+    """`folder` holds `station.toml`; what the agent says is appended to `agent.log` beside it. `options` of `run`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        self.folder, self.options = folder, options
         self.written_before = 0  # bytes that processes which have ended sent to the storage layer
         self._process: asyncio.subprocess.Process | None = None
 
@@ -39,7 +40,7 @@ class AgentProcess:
         with (self.folder / "agent.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "agent.cli", "--lang", "en", "run"),
-                *("--config", str(self.folder / "station.toml")),
+                *("--config", str(self.folder / "station.toml"), *self.options),
                 stdout=log,
                 stderr=log,
             )

@@ -36,23 +36,24 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class DerivedTable:
-    """A `[[derived]]` table: its kind and its own typed keys."""
+    """A `[[derived]]` table: its kind, its own typed keys, and what a person finds it by."""
 
     kind: str
     config: Any
+    label: str = "derived"
 
     def make(self, timezone: str) -> Derived:
         return KINDS[self.kind].make(self.config, ZoneInfo(timezone))
 
 
-def parse(table: Mapping[str, Any]) -> tuple[DerivedTable | None, list[Problem]]:
+def parse(table: Mapping[str, Any], label: str = "derived") -> tuple[DerivedTable | None, list[Problem]]:
     """One table, or everything that is wrong with its keys."""
     rest = {key: value for key, value in table.items() if key != "name"}
     kind = rest.pop("kind", "")
     if kind not in KINDS:
         return None, [Problem("kind", "config.choice", {"value": kind, "known": ", ".join(KINDS)})]
     config, problems = collect(KINDS[kind].config, rest)
-    return (DerivedTable(kind, config) if config is not None else None), problems
+    return (DerivedTable(kind, config, label) if config is not None else None), problems
 
 
 def check_derived(
@@ -60,8 +61,8 @@ def check_derived(
 ) -> Iterator[tuple[str, Problem]]:
     """In their order: a series is computed from what is measured or was computed before it, so that nothing goes in rings."""
     known = set(measured)
-    for place, table in enumerate(tables, 1):
-        label = f"derived {place}"
+    for table in tables:
+        label = table.label
         yield from ((label, one) for one in _limits(table.config))
         made = table.make(timezone)
         for name in made.inputs:

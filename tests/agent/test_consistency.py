@@ -44,7 +44,11 @@ def test_a_worse_flag_stays():
 def test_check_names_what_cannot_be_compared():
     specs = {"a": SeriesSpec("m"), "b": SeriesSpec("m")}
     holds = ["a > b", "a >", "a > c", 'sum(a, "1h") > b']
-    found = list(check_consistency([ConsistencyConfig(holds=one) for one in holds], specs))
+    found = list(
+        check_consistency(
+            {f"consistency {place}": ConsistencyConfig(holds=one) for place, one in enumerate(holds, 1)}, specs
+        )
+    )
     assert [table for table, _ in found] == ["consistency 2", "consistency 3", "consistency 4"]
     assert [problem.key for _, problem in found] == ["holds"] * 3
 
