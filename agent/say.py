@@ -37,6 +37,12 @@ def chosen() -> str:
     return _chosen
 
 
+def folder_of(language: str, area: str) -> Path | None:
+    """Where this language's file of one area lies: the operator's before ours."""
+    folders = (ADDED, SHIPPED)
+    return next((one for one in folders if (one / language / "LC_MESSAGES" / f"{area}.mo").exists()), None)
+
+
 @cache
 def catalogue(language: str) -> NullTranslations:
     """All sentences of one language, its areas chained; what stands in the operator's folder comes first."""

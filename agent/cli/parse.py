@@ -1,0 +1,103 @@
+"""The parser of every verb: argparse, whose texts go through the catalogue when they are shown, and wrapped by columns.
+
+Verbs write plain English literals; these are the keys of the catalogue's domain `help`. Knows nothing of any verb.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from functools import cache
+from gettext import NullTranslations, translation
+from pathlib import Path
+from typing import Any
+
+from agent import say
+
+EXAMPLES = Path(__file__).parent / "examples.toml"
+# Two columns of a terminal each: East Asian Width W and F (Unicode Annex 11), as far as a text of ours can have them.
+_WIDE = r"\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6"
+_CLOSING, _OPENING = "，。；：！？、）》」』”’…·%", "（《「『“‘"
+_PIECE = re.compile(rf"\s+|[{_OPENING}]*(?:[{_WIDE}]|[^\s{_WIDE}{_OPENING}]+)[{_CLOSING}]*|\S")
+_FILL = "\0"  # stands behind a wide character until a line is complete, so that len() counts columns
+
+
+@cache
+def _texts(language: str) -> NullTranslations:
+    folder = say.folder_of(language, say.HELP)
+    return translation(say.HELP, folder, [language]) if folder else NullTranslations()
+
+
+def shown(text: str) -> str:
+    """A text of the command line in the language chosen."""
+    return _texts(say.chosen()).gettext(text) if text else text
+
+
+def columns(text: str) -> int:
+    return len(text) + len(re.findall(f"[{_WIDE}]", text))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, broken at spaces and between Han characters, never before a closing mark."""
+    lines = [""]
+    for piece in _PIECE.findall(" ".join(text.split())):
+        if columns(lines[-1] + piece.rstrip()) > width and lines[-1]:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return [line.rstrip() for line in lines]
+
+
+class Formatter(argparse.HelpFormatter):
+    """argparse's, with every text translated at the last moment."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, shown("usage: ") if prefix is None else prefix)
+
+    def start_section(self, heading: str | None) -> None:
+        super().start_section(heading and shown(heading))
+
+    def add_text(self, text: str | None) -> None:
+        super().add_text(text and shown(text))
+
+    def format_help(self) -> str:
+        return super().format_help().replace(_FILL, "")
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return shown(action.help or "")
+
+    def _metavar_formatter(self, action: argparse.Action, default_metavar: str | None) -> Any:
+        ready = super()._metavar_formatter(action, default_metavar or "")
+        if default_metavar is None:  # add_argument only tries whether it fits: nothing is shown, nothing need be read
+            return ready
+        return lambda size: tuple(re.sub(f"[{_WIDE}]", rf"\g<0>{_FILL}", shown(one)) for one in ready(size))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrapped(text, width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in wrapped(text, width - len(indent)))
+
+
+class Parser(argparse.ArgumentParser):
+    """A verb's, or a subverb's; its examples stand at the end of its help."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"formatter_class": Formatter, **given})
+
+    def format_help(self) -> str:
+        return super().format_help() + "".join(self._examples())
+
+    def _examples(self) -> Iterator[str]:
+        found = examples(self.prog.partition(" ")[2])
+        if found:
+            yield f"\n{shown('examples')}:\n"
+        for command, meaning in found.items():
+            yield f"  {command}\n      {shown(meaning)}\n"
+
+
+def examples(path: str) -> dict[str, str]:
+    """Command → what it is for, of a verb or subverb (`warn key`); read when help is printed, and only then."""
+    import tomllib
+
+    found: dict[str, dict[str, str]] = tomllib.loads(EXAMPLES.read_text("utf-8"))
+    return found.get(path, {})
