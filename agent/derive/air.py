@@ -30,22 +30,20 @@ class DewPoint(Stateless):
         self.config = config
         self.inputs = (config.temperature, config.humidity)
         self.outputs: Mapping[str, SeriesSpec] = {config.series: SeriesSpec("Cel", span=(-90.0, 60.0), step=0.01)}
-        self._newest: dict[str, Reading] = {}
-        self._told = -1
+        self._newest: dict[str, Reading] = {}  # what no dew point has been told of
 
     def take(self, reading: Reading, _moment: Moment) -> Sequence[Reading]:
         if not usable(reading):
             self._newest.pop(reading.series, None)
             return ()
         self._newest[reading.series] = reading
-        pair = [self._newest.get(one) for one in self.inputs]
-        warm, damp = pair
+        warm, damp = (self._newest.get(one) for one in self.inputs)
         if warm is None or damp is None or abs(warm.at - damp.at) > self.config.apart * 1000:
             return ()
+        self._newest.clear()  # the next one wants a new value of each, not one of now and one of the minute before
         value, at = dew_point(warm.value, damp.value), max(warm.at, damp.at)
-        if value is None or at == self._told:
+        if value is None:
             return ()
-        self._told = at
         return [Reading(self.config.series, at, round(value, 2), "Cel", together((warm.quality, damp.quality)))]
 
 

@@ -13,7 +13,7 @@ from agent.derive.model import Moment, Stateless, usable
 from agent.windows import Window
 from drivers.api import SeriesSpec
 from drivers.values import Duration
-from protocols.quality import Flag, Reason, quality, worse
+from protocols.quality import Flag, Reason, flag_of, quality, worse
 from protocols.reading import Reading
 
 BEYOND = quality(Flag.SUSPECT, Reason.RANGE)  # outside of what has been gauged
@@ -86,19 +86,28 @@ class Rate(Stateless):
             config.series: SeriesSpec(config.unit, expect=config.expect, step=0.001)
         }
         self._window = Window(round(config.window), LEAST_POINTS)
+        self._doubted: tuple[int, int] | None = None  # the newest reading that was not good: when, and its quality
 
     def take(self, reading: Reading, _moment: Moment) -> Sequence[Reading]:
         if not usable(reading):
             return ()
         self._window.add(reading.at, reading.value)
+        if flag_of(reading.quality) is not Flag.GOOD:
+            self._doubted = reading.at, reading.quality
         low, high = self._window.look("rate", reading.at, round(self.config.stale * 1000))
         if low != high:
             return ()
-        return [reading._replace(series=self.config.series, value=round(low, 4), unit=self.config.unit)]
+        return [Reading(self.config.series, reading.at, round(low, 4), self.config.unit, self._quality(reading))]
+
+    def _quality(self, reading: Reading) -> int:
+        """A slope is no better than the worst point it goes through."""
+        if self._doubted is None or self._doubted[0] <= reading.at - self.config.window * 1000:
+            return reading.quality
+        return worse(reading.quality, self._doubted[1])
 
 
 class Segment(msgspec.Struct, forbid_unknown_fields=True):
-    """Q = a (h - h0)^b up to the level `upto`; the last segment has none."""
+    """Q = a (h - h0)^b up to the level `upto`; beyond that of the last segment flow is suspect."""
 
     a: float
     h0: float
@@ -131,8 +140,8 @@ class Rating(Stateless):
         return [Reading(self.config.series, reading.at, round(value, 4), "m3/s", found)]
 
     def _beyond(self, level: float) -> bool:
-        low, high = self.config.lowest, self.config.highest
-        return (low is not None and level < low) or (high is not None and level > high)
+        low, high, end = self.config.lowest, self.config.highest, self.config.segments[-1].upto
+        return (low is not None and level < low) or any(one is not None and level > one for one in (high, end))
 
 
 def flow(segments: Sequence[Segment], level: float) -> float:

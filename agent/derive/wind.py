@@ -51,7 +51,7 @@ class Wind(Stateless):
         self.inputs = (config.speed, config.direction)
         self._direction: Reading | None = None
         self._samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
-        self._began: int | None = None
+        self._began = 0
         self._told = 0
 
     @property
@@ -69,7 +69,8 @@ class Wind(Stateless):
             self._direction = reading
             self._join(reading)
             return ()
-        self._began = reading.at if self._began is None else self._began
+        if not self._samples or reading.at - self._samples[-1].at > self.config.every * 1000:
+            self._began = reading.at  # what blew in a pause nobody knows
         self._samples.append(Sample(reading.at, reading.value, self._direction_at(reading.at), reading.quality))
         if reading.at - self._told < self.config.every * 1000 and self._told:
             return ()
@@ -91,7 +92,9 @@ class Wind(Stateless):
     def _means(self, window: float, at: int) -> Iterator[Reading]:
         span = round(window * 1000)
         samples = [one for one in self._samples if one.at > at - span]
-        partial = self._began is None or self._began > at - span + self.config.every * 1000
+        full = self._samples.maxlen == len(self._samples)  # thicker than 4 Hz: the window is not all there
+        began = max(self._began, self._samples[0].at if full else 0)
+        partial = began > at - span + self.config.every * 1000
         found = worse(together(one.quality for one in samples), PARTIAL if partial else GOOD)
         name, mean = self._name(window), sum(one.speed for one in samples) / len(samples)
         yield Reading(f"{name}.speed", at, round(mean, 3), "m/s", found)
@@ -103,15 +106,17 @@ class Wind(Stateless):
 
 
 def gust(samples: Sequence[Sample]) -> float:
-    """The highest mean of three seconds; of a slower instrument its highest sample."""
+    """The highest mean of three whole seconds; of a slower instrument its highest sample."""
+    pause = samples[1].at - samples[0].at if len(samples) > 1 else GUST
     best, total, start = 0.0, 0.0, 0
     for index, one in enumerate(samples):
         total += one.speed
         while one.at - samples[start].at >= GUST:
             total -= samples[start].speed
             start += 1
-        best = max(best, total / (index - start + 1))
-    return best
+        if one.at - samples[0].at >= GUST - pause:
+            best = max(best, total / (index - start + 1))
+    return best or total / (len(samples) - start)
 
 
 def mean_direction(pairs: Iterable[tuple[float, float]], *, weighted: bool) -> float | None:

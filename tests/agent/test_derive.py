@@ -14,7 +14,7 @@ from agent.derive.level import Level, LevelConfig, Rate, RateConfig, Rating, Rat
 from agent.derive.model import Moment
 from agent.derive.rain import PARTIAL, Rain, RainConfig
 from agent.derive.wind import Wind, WindConfig, mean_direction, mean_speed
-from protocols.quality import GOOD, Flag, flag_of, quality
+from protocols.quality import GOOD, Flag, Reason, flag_of, quality
 from protocols.reading import Reading
 from tests.support.tree import ROOT
 
@@ -302,3 +302,63 @@ def test_dew_point_of_nothing():
     assert (
         made.take(reading("air.humidity", BOOT + 3_600_000, 60.0, "%{RH}"), now) == ()
     )  # the warmth is of an hour ago
+
+
+def test_a_dew_point_is_of_values_of_one_moment():
+    """An instrument says both at once, minute by minute: not the new warmth with the damp of a minute ago."""
+    made, said = DewPoint(DewPointConfig()), []
+    for minute, warm, damp in ((0, 20.0, 50.0), (1, 30.0, 80.0), (2, 10.0, 30.0)):
+        at = BOOT + minute * 60_000
+        said += made.take(reading("air.temperature", at, warm, "Cel"), moment(at))
+        said += made.take(reading("air.humidity", at, damp, "%{RH}"), moment(at))
+    assert [one.value for one in said] == [
+        round(dew_point(warm, damp), 2) for warm, damp in ((20, 50), (30, 80), (10, 30))
+    ]
+
+
+def test_a_slope_through_a_doubtful_point_is_doubtful_as_long_as_it_goes_through_it():
+    rate = Rate(RateConfig(of="river.stage", series="river.rate", window=600))
+    flags = {}
+    for minute in range(20):
+        at = BOOT + minute * 60_000
+        found = quality(Flag.SUSPECT, Reason.SPIKE) if minute == 5 else GOOD
+        for one in rate.take(reading("river.stage", at, minute / 100, "m", found), moment(at)):
+            flags[minute] = one.quality
+    assert {minute for minute, one in flags.items() if flag_of(one) is Flag.SUSPECT} == set(range(5, 15)) & set(flags)
+    assert flags[10] == quality(Flag.SUSPECT, Reason.SPIKE)
+    assert flags[19] == GOOD
+
+
+def test_flow_above_the_end_of_the_last_segment_is_extrapolated_and_said():
+    rating = Rating(
+        RatingConfig(of="river.stage", segments=[Segment(10, 99, 2, upto=100), Segment(20, 99.5, 1.5, 102)])
+    )
+    flags = [
+        flag_of(one.quality)
+        for level in (99.9, 102.0, 102.1)
+        for one in rating.take(reading("river.stage", BOOT, level, "m"), moment(BOOT))
+    ]
+    assert flags == [Flag.GOOD, Flag.GOOD, Flag.SUSPECT]
+
+
+def test_a_gust_is_three_seconds_at_the_edge_of_a_window_too():
+    """A quarter of a second of 30 m/s is none, wherever in the window it lies."""
+    begin = BOOT + 1000
+    samples = [(begin + n * 250, 30.0 if n == 1200 else 5.0, 90.0) for n in range(4 * 900)]
+    gusts = [one.value for (series, _), one in blown(samples).items() if series.endswith("gust")]
+    assert max(gusts) == pytest.approx((30 + 11 * 5) / 12, abs=0.001)
+    slow = blown([(begin + n * 5000, 9.0 if n == 30 else 4.0, 90.0) for n in range(100)])
+    assert max(one.value for (series, _), one in slow.items() if series.endswith("gust")) == 9.0
+
+
+def test_wind_after_a_pause_is_not_that_of_ten_minutes():
+    calm = [(BOOT + n * 1000, 5.0, 90.0) for n in range(900)]
+    after = [(BOOT + 900_000 + 300_000 + n * 1000, 5.0, 90.0) for n in range(700)]
+    said = blown(calm + after)
+    first, last = after[0][0], max(at for _, at in said)
+    assert said["wind.10min.speed", BOOT + 841_000].quality == GOOD
+    assert said["wind.10min.speed", first].quality == PARTIAL
+    assert said["wind.10min.speed", last].quality == GOOD
+    thick = blown([(BOOT + n * 100, 5.0, 90.0) for n in range(7000)])  # 10 Hz: four minutes are all that is kept
+    assert thick["wind.2min.speed", max(at for _, at in thick)].quality == GOOD
+    assert thick["wind.10min.speed", max(at for _, at in thick)].quality == PARTIAL
