@@ -42,12 +42,17 @@ VERBS = {
 
 def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The command line as far as `arguments` need it: only the verb they name is imported."""
-    top = argparse.ArgumentParser(
+    from agent.cli.parse import Parser
+    from agent.say import languages
+
+    top = Parser(
         prog="fengsui",
         description="Field-station agent: sensors → buffer → platform; a sealed warning → siren and display.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong command or configuration, 3 no agent answers, 130 interrupted.",
     )
-    top.add_argument("--lang", choices=("en", "zh"), help="language of messages (default: the locale's)")
+    top.add_argument(
+        "--lang", choices=languages(), help="language of all texts (default: the configuration's, else the locale's)"
+    )
     top.add_argument("--version", action="store_true", help="print the version and leave")
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND")
     chosen = _chosen(arguments)
@@ -71,18 +76,22 @@ def _chosen(arguments: Sequence[str]) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    from agent.cli import language
+
+    given = language.first(sys.argv[1:] if arguments is None else arguments)
+    wanted, said = language.configured(given), language.asked(given)
+    language.forgive_consoles()
+    language.speak(said or wanted, insisted=bool(said))
     top = parser(given)
-    options = top.parse_args(given)
+    with language.argparse_too():
+        options = top.parse_args(given)
+    options.lang = options.lang or wanted
     if options.version:
         print(__version__)
         return DONE
     if options.verb is None:
         top.print_help()
         return WRONG
-    from agent.say import choose
-
-    choose(options.lang)
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

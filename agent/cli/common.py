@@ -59,7 +59,7 @@ def load_or_say(
         for finding in findings:
             print(finding, file=sys.stderr)
         complain("config.findings" if config is None else "config.left_out", count=len(findings), file=file)
-    return _in_its_language(config)
+    return config
 
 
 def load_to_ask(file: Path, *, as_json: bool = False) -> "Config | None":
@@ -67,15 +67,7 @@ def load_to_ask(file: Path, *, as_json: bool = False) -> "Config | None":
     from agent.config import load
 
     config, _ = load(file, BEARABLE, lenient=True)
-    return load_or_say(file, as_json=as_json) if config is None else _in_its_language(config)
-
-
-def _in_its_language(config: "Config | None") -> "Config | None":
-    from agent.say import choose
-
-    if config is not None and config.station.language:
-        choose(config.station.language)
-    return config
+    return load_or_say(file, as_json=as_json) if config is None else config
 
 
 def complain(code: str, **facts: Any) -> None:
