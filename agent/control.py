@@ -100,12 +100,27 @@ def peer(sock: socket.socket) -> str:
 
 
 def ask_any(paths: Sequence[Path], do: str, **facts: Any) -> dict[str, Any] | None:
-    """Ask the first agent that answers."""
-    return next((answer for path in paths if (answer := ask(path, do, **facts)) is not None), None)
+    """Ask the first agent that answers. PermissionError: none does, and one sits behind a door that is closed to us."""
+    barred: PermissionError | None = None
+    for path in paths:
+        try:
+            answer = ask(path, do, **facts)
+        except PermissionError as wrong:
+            # A closed folder of the state tells nothing; the last, the unit's, is there only while it runs (systemd.exec(5)).
+            if path == paths[-1] or os.access(path.parent, os.X_OK):
+                barred = wrong
+        else:
+            if answer is not None:
+                return answer
+    if barred is not None:
+        raise barred
+    return None
 
 
 def ask(path: Path, do: str, timeout: float = PATIENCE, **facts: Any) -> dict[str, Any] | None:
-    """Ask the agent behind `path`; None when no agent answers there. For commands: blocking."""
+    """Ask the agent behind `path`; None when no agent answers there. PermissionError: one may be there, and we may not ask
+    it. For commands: blocking.
+    """
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(timeout)
         try:
@@ -113,7 +128,9 @@ def ask(path: Path, do: str, timeout: float = PATIENCE, **facts: Any) -> dict[st
             sock.sendall(json.dumps({"do": do, **facts}).encode() + b"\n")
             with sock.makefile("rb") as answers:
                 line = answers.readline()
+        except PermissionError as barred:
+            raise PermissionError(barred.errno, barred.strerror, os.fspath(path)) from None
         except OSError:
             return None
-    answer = json.loads(line) if line else None
+    answer = json.loads(line) if line.endswith(b"\n") else None  # an agent may die in the middle of a word
     return answer if isinstance(answer, dict) else None

@@ -1,16 +1,27 @@
 """`fengsui modbus`: read registers of one device, or write one after a typed yes; beside a running agent through its own bus."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agent.cli.common import DEFAULT_CONFIG, complain, load_or_say, print_json, seconds, with_json
+from agent.cli.common import BEARABLE, DEFAULT_CONFIG, complain, load_to_ask, print_json, seconds, with_json
 
 if TYPE_CHECKING:
+    from drivers.address import Address
     from drivers.bus import BusConfig
 
+
 YES = ("yes", "是")
+
+
+class Target(NamedTuple):
+    """A bus; what a running agent calls it that has it open; and where such an agent may be."""
+
+    bus: "BusConfig"
+    known_as: str = ""
+    sockets: Sequence[Path] = ()
 
 
 def add(verbs: Any) -> None:
@@ -45,7 +56,9 @@ def add(verbs: Any) -> None:
         "values", nargs="+", type=number, metavar="VALUE", help="decimal or 0x…; negative ones as two's complement"
     )
     write.add_argument("--coil", action="store_true", help="write coils: 1 or 0")
-    write.add_argument("--yes", action="store_true", help="do not ask")
+    write.add_argument(
+        "--yes", action="store_true", help="do not ask; without a terminal nothing is written but with this"
+    )
     write.set_defaults(run=run_write)
 
 
@@ -114,6 +127,8 @@ def run_write(options: argparse.Namespace) -> int:
     request = {"unit": options.unit, "address": options.address, "values": values, "coil": options.coil}
     if wrong := problem(request):
         return _wrong(wrong, **request)
+    if not options.yes and not sys.stdin.isatty():
+        return _wrong("modbus.nobody")
     if not options.yes and not _confirmed(options, values, writes_by(values, coil=options.coil)):
         complain("modbus.not_written")
         return 1
@@ -149,22 +164,13 @@ def _asked(options: argparse.Namespace, verb: str, request: Mapping[str, Any]) -
 
     if wrong := problem(request):
         return _wrong(wrong, **request), {}
-    config = _by_url(options) if "://" in options.where else None
-    answer: Mapping[str, Any] | None = None
-    if "://" not in options.where:
-        station = load_or_say(options.config, as_json=options.json)
-        if station is None:
-            return 2, {}
-        from agent.control import ask_any
-
-        config = next((bus for bus in station.buses if bus.name == options.where), None)
-        if config is None:
-            known = ", ".join(bus.name for bus in station.buses) or "-"
-            return _wrong("modbus.bus", bus=options.where, known=known), {}
-        answer = ask_any(station.sockets, verb, bus=options.where, **request)
-    if config is None:
+    target = _by_url(options) if "://" in options.where else _by_name(options)
+    if target is None:
         return 2, {}
-    return _judged(options, answer if answer is not None else _alone(config, verb, request))
+    from agent.control import ask_any
+
+    answer = ask_any(target.sockets, verb, bus=target.known_as, **request)
+    return _judged(options, answer if answer is not None else _alone(target.bus, verb, request))
 
 
 def _judged(options: argparse.Namespace, answer: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
@@ -176,16 +182,44 @@ def _judged(options: argparse.Namespace, answer: Mapping[str, Any]) -> tuple[int
     return 1, {}
 
 
-def _by_url(options: argparse.Namespace) -> "BusConfig | None":
+def _by_name(options: argparse.Namespace) -> Target | None:
+    station = load_to_ask(options.config, as_json=options.json)
+    if station is None:
+        return None
+    found = next((bus for bus in station.buses if bus.name == options.where), None)
+    if found is None:
+        complain("modbus.bus", bus=options.where, known=", ".join(bus.name for bus in station.buses) or "-")
+        return None
+    return Target(found, found.name, station.sockets)
+
+
+def _by_url(options: argparse.Namespace) -> Target | None:
+    """As it was named. An agent that runs has its own ports open, so that there it is the one to ask."""
+    from agent.config import load
     from agent.say import say
     from drivers.address import parse
     from drivers.bus import SCHEMES, BusConfig
     from drivers.values import Duration
 
-    _address, problems = parse(options.where, "WHERE", SCHEMES)
+    address, problems = parse(options.where, "WHERE", SCHEMES)
     for one in problems:
         complain("modbus.where", why=say(one.code, **one.facts))
-    return None if problems else BusConfig(name=options.where, url=options.where, timeout=Duration(options.timeout))
+    if address is None:
+        return None
+    target = Target(BusConfig(name=options.where, url=options.where, timeout=Duration(options.timeout)))
+    station = load(options.config, BEARABLE, lenient=True)[0] if options.config.exists() else None
+    if station is not None:
+        for bus in station.buses:
+            if _same_port(address, parse(bus.url)[0]):
+                return target._replace(known_as=bus.name, sockets=station.sockets)
+    return target
+
+
+def _same_port(one: "Address", other: "Address | None") -> bool:
+    """Under whichever of its names."""
+    if other is None or {one.scheme, other.scheme} != {"serial"}:
+        return False
+    return Path(one.path).resolve() == Path(other.path).resolve()
 
 
 def _alone(config: "BusConfig", verb: str, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """`fengsui modbus` on simulated devices: alone on a port, and through the desk that a running agent has."""
 
 import asyncio
+import io
 import json
 import threading
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ import pytest
 
 from agent.bench import verbs
 from agent.cli import main
+from agent.control import Control
 from drivers.simulated.modbus import TcpBus
 from drivers.simulated.unit import Fault, Unit
 from tests.drivers.modbus_world import run, world
+from tests.support.station import command
 
 
 @contextmanager
@@ -63,6 +66,7 @@ def test_a_refusal_and_a_silence_are_told_apart(capsys):
 
 def test_a_write_waits_for_a_typed_yes(capsys, monkeypatch):
     unit = Unit(3, holding={0: 1, 1: 2}, coils={5: 0})
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     with served(unit) as url:
         monkeypatch.setattr("builtins.input", lambda: "y")
         code, _, err = said(capsys, "write", url, 3, 0, 7)
@@ -74,6 +78,16 @@ def test_a_write_waits_for_a_typed_yes(capsys, monkeypatch):
         assert unit.holding == {0: 16, 1: 0xFFFF}
         assert said(capsys, "write", url, 3, 5, 1, "--coil", "--yes")[0] == 0
         assert unit.coils == {5: 1}
+
+
+def test_a_yes_from_a_pipe_is_nobodys(capsys, monkeypatch):
+    unit = Unit(3, holding={0: 1})
+    with served(unit) as url:
+        monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+        code, out, err = said(capsys, "write", url, 3, 0, 7)
+    assert (code, out) == (2, "")
+    assert "--yes" in err
+    assert unit.holding == {0: 1}
 
 
 @pytest.mark.parametrize(
@@ -113,5 +127,28 @@ def test_a_write_through_the_agent_is_on_record():
             ]
             for wrong in ({"bus": "bus", "unit": 0, "address": 0, "values": [1]}, {"bus": "x"}, {"bus": "bus"}):
                 assert "error" in await desk["modbus.write"](wrong)
+
+    run(main())
+
+
+def test_a_port_that_an_agent_has_open_is_asked_through_the_agent(tmp_path):
+    """By the name of its bus, by its URL, and by another name of the port; a port of nobody's goes by itself."""
+    (tmp_path / "state").mkdir()
+
+    async def main():
+        async with world([Unit(2, holding={0: 5})]) as (bus, reports, line):
+            (tmp_path / "alias").symlink_to(line.path)
+            (tmp_path / "station.toml").write_text(
+                f'[station]\nid = "s1"\nareas = []\n[[bus]]\nname = "bus"\nurl = "serial://{tmp_path}/alias?baud=9600"\n'
+            )
+            await bus.read(2, 3, 0, 1)  # the bus holds its port from here on
+            async with Control(tmp_path / "state/control.sock", verbs({"bus": bus}, reports)):
+                asked = ("modbus", "read", "--config", tmp_path / "station.toml", "--json")
+                for where in ("bus", line.url, f"serial://{tmp_path}/alias?baud=4800"):
+                    done = await command(*asked, where, 2, 0)
+                    assert json.loads(done.stdout)["values"] == [5], done.stderr
+            alone = await command(*asked, line.url, 2, 0)
+            assert alone.returncode == 1
+            assert "busy" in alone.stderr
 
     run(main())

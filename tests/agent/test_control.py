@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,35 @@ def test_a_socket_left_by_a_killed_agent_is_replaced_and_a_living_one_is_not(tmp
 
 def test_nobody_there_is_none(tmp_path):
     assert ask(tmp_path / "nobody", "status") is None
+
+
+def test_an_agent_that_dies_in_the_middle_of_a_word_has_not_answered(tmp_path):
+    async def torn(reader, writer):
+        await reader.readline()
+        writer.write(b'{"half": ')
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_unix_server(torn, tmp_path / "sock"):
+            return await asyncio.to_thread(ask, tmp_path / "sock", "status")
+
+    assert asyncio.run(main()) is None
+
+
+@pytest.mark.parametrize(("closed", "barred"), [(0, False), (1, True)])
+def test_a_door_that_is_closed_to_us_is_no_empty_house(monkeypatch, closed, barred):
+    """The state is the service's alone and tells nothing; the unit's folder is there only while the agent runs."""
+    from agent import control
+
+    paths = [Path("/state/control.sock"), Path("/run/unit/control.sock")]
+
+    def denied(path, _do, **_facts):
+        if path == paths[closed]:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(control, "ask", denied)
+    if barred:
+        with pytest.raises(PermissionError):
+            control.ask_any(paths, "status")
+    else:
+        assert control.ask_any(paths, "status") is None
