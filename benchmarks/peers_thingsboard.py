@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,12 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, port: int, pack: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The peer with its own defaults but SQLite storage, a pack size, and no limits on its rate."""
+def gateway(
+    folder: Path, port: int, pack: int, modbus: Mapping[str, Any] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The peer with its own defaults but SQLite storage, a pack size, and no limits on its rate; `modbus`: what its own
+    connector for that reads.
+    """
     source = subprocess.run(
         [PYTHON, "-c", "import thingsboard_gateway as t; print(t.__path__[0])"],
         capture_output=True,
@@ -93,6 +97,9 @@ def gateway(folder: Path, port: int, pack: int) -> Iterator[subprocess.Popen[byt
     settings["thingsboard"] |= {name: UNLIMITED for name in settings["thingsboard"] if name.endswith("RateLimits")}
     settings["thingsboard"] |= {"rateLimits": UNLIMITED, "statistics": {"enable": False}}
     settings["storage"] = {"type": "sqlite", "data_file_path": f"{folder}/data/", "max_read_records_count": pack}
+    if modbus is not None:
+        (file.parent / "modbus.json").write_text(json.dumps(modbus))
+        settings["connectors"] = [{"type": "modbus", "name": "field", "configuration": "modbus.json"}]
     file.write_text(json.dumps(settings))
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen([PYTHON, "-c", RUN.format(str(file))], cwd=folder, stdout=log, stderr=log)

@@ -169,25 +169,24 @@ class Bus:
     async def _ask(self, unit: int, request: Request, patience: float | None, priority: Priority) -> Reply:
         if not (0 if self.address.scheme == "tcp" else 1) <= unit <= 255:
             raise LocalError("unit", f"{unit}: broadcasts are never sent")
-        wire = self._wire_time(request)
+        asking, answering = self._wire_times(request)
         if request.function in READS:
             await self._outwait(unit)
         async with self._slot.at(priority):
             try:
                 port = await self._opened(priority)
                 await self._silence(port)
-                return await self._exchange(
-                    port, unit, request, (self.patience if patience is None else patience) + wire
-                )
+                silence = (self.patience if patience is None else patience) + asking
+                return await self._exchange(port, unit, request, silence, answering)
             except OSError:
                 self.log.count(unit, "port")
                 raise
 
-    async def _exchange(self, port: "Port", unit: int, request: Request, patience: float) -> Reply:
+    async def _exchange(self, port: "Port", unit: int, request: Request, silence: float, answering: float) -> Reply:
         self._failed = True
-        self._late[unit] = time.monotonic() + patience + LATE
+        self._late[unit] = time.monotonic() + silence + answering + LATE
         try:
-            reply = await port.ask(unit, request, patience)
+            reply = await port.ask(unit, request, silence, answering)
         except Refused as refused:
             self._answered(unit, refused.reason)
             raise
@@ -205,11 +204,11 @@ class Bus:
         self._failed = False
         self._late.pop(unit, None)
 
-    def _wire_time(self, request: Request) -> float:
+    def _wire_times(self, request: Request) -> tuple[float, float]:
         """Seconds that request and reply take on the wire; a frame around a PDU adds three bytes. LocalError: no such request."""
         bits = request.count * (1 if request.function in READS_BITS else 16)
         data = -(-bits // 8) if request.function in READS else 3
-        return (len(encode(request)) + 3 + 2 + data + 3) * self.address.character
+        return (len(encode(request)) + 3) * self.address.character, (2 + data + 3) * self.address.character
 
     async def _outwait(self, unit: int) -> None:
         """RTU frames carry no number: a late answer to the last question would be taken for the answer to the next. So a

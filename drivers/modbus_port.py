@@ -98,12 +98,16 @@ class Port:
     def close(self) -> None:
         self._client.close()
 
-    async def ask(self, unit: int, request: Request, patience: float) -> Reply:
-        """The reply to one request. RemoteError when it is not what was asked for, OSError when the port is gone."""
+    async def ask(self, unit: int, request: Request, silence: float, answering: float) -> Reply:
+        """The reply to one request, which must begin within `silence` seconds and be over `answering` seconds later.
+        RemoteError when it is not what was asked for, OSError when the port is gone.
+        """
         self._data = self._answer = b""
         self._asking = asyncio.create_task(self._execute(_Sent(unit, request)))
         try:
-            await asyncio.wait({self._asking}, timeout=patience)
+            await asyncio.wait({self._asking}, timeout=silence)
+            if self._data and not self._asking.done():
+                await asyncio.wait({self._asking}, timeout=answering)
         finally:
             self._asking.cancel()
             exchange, self._exchange, self._asking = self._exchange, None, None

@@ -10,8 +10,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from drivers.simulated.modbus import PtyBus, TcpBus
+from drivers.profile import find
+from drivers.profile_kinds import open_any
+from drivers.sensors.modbus_profile import ModbusProfile
+from drivers.simulated.modbus import Passed, PtyBus, TcpBus
 from drivers.simulated.playback import PtyPlayer, surfrad_unit
+from drivers.simulated.profiled import unit_of
 from drivers.simulated.relay import RelayBoard
 from drivers.simulated.surfrad import load
 from drivers.simulated.unit import FAULTS, Fault, Unit, words_of
@@ -29,10 +33,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m drivers.simulated", description=__doc__)
     what = parser.add_subparsers(dest="what", required=True)
     bus = what.add_parser("bus", help="Modbus devices on a pseudo-terminal, or on a TCP port")
-    bus.add_argument("--unit", action="append", required=True, help="N=relay, N=counting, N=surfrad:FILE")
+    bus.add_argument(
+        "--unit", action="append", required=True, help="N=relay, N=counting, N=profile:NAME, N=surfrad:FILE"
+    )
     bus.add_argument("--fault", action="append", default=[], help=f"N=KIND; one of {', '.join(FAULTS)}")
     bus.add_argument("--period", type=float, default=1.0, help="seconds a row of a playback lasts")
     bus.add_argument("--baud", type=int, help="take the time that a wire of this speed would")
+    bus.add_argument("--turnaround", type=float, default=0.0, help="seconds from a request to its answer")
+    bus.add_argument(
+        "--fifo", type=int, default=0, help="answers come in pieces of so many bytes, as a UART gives them"
+    )
+    bus.add_argument("--tell", action="store_true", help="one line for each request")
     bus.add_argument("--tcp", type=int, metavar="PORT", help="listen on 127.0.0.1 instead; 0 takes a free port")
     bus.add_argument("--link", type=Path, help="a symbolic link to the pseudo-terminal")
     nmea = what.add_parser("nmea", help="a capture on a pseudo-terminal")
@@ -43,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def make_unit(text: str, period: float) -> Unit:
-    """`N=KIND` or `N=surfrad:FILE`."""
+    """`N=KIND`, `N=profile:NAME` or `N=surfrad:FILE`."""
     number, _, kind = text.partition("=")
     kind, _, file = kind.partition(":")
     if kind == "relay":
@@ -52,7 +63,16 @@ def make_unit(text: str, period: float) -> Unit:
         return Unit(int(number), holding=words_of(range(1000)), registers=words_of(range(1000)))
     if kind == "surfrad":
         return surfrad_unit(load(Path(file)), int(number), period)
-    raise SystemExit(f"{text}: the kind is relay, counting or surfrad:FILE")
+    if kind == "profile" and (profile := _profile(file)) is not None:
+        return unit_of(profile, int(number))
+    raise SystemExit(f"{text}: the kind is relay, counting, profile:NAME or surfrad:FILE")
+
+
+def _profile(name: str) -> ModbusProfile | None:
+    """A shipped profile of a Modbus device, or a file."""
+    path = find(name)
+    profile = None if path is None else open_any(path)[0]
+    return profile if isinstance(profile, ModbusProfile) else None
 
 
 async def _bus(options: argparse.Namespace) -> None:
@@ -60,10 +80,21 @@ async def _bus(options: argparse.Namespace) -> None:
     for text in options.fault:
         number, _, kind = text.partition("=")
         units[int(number)].fault = Fault(kind)
-    port = PtyBus(units.values(), options.baud) if options.tcp is None else TcpBus(units.values(), port=options.tcp)
-    async with port:
+    for unit in units.values():
+        unit.turnaround = options.turnaround
+    async with _port(options, list(units.values())) as port:
         _say_where(port.url, options.link, port.path if isinstance(port, PtyBus) else "")
         await _watch([unit for unit in units.values() if isinstance(unit, RelayBoard)])
+
+
+def _port(options: argparse.Namespace, units: Sequence[Unit]) -> PtyBus | TcpBus:
+    if options.tcp is not None:
+        return TcpBus(units, port=options.tcp)
+    return PtyBus(units, options.baud, fifo=options.fifo, told=_tell if options.tell else lambda _passed: None)
+
+
+def _tell(passed: Passed) -> None:
+    print(json.dumps(passed._asdict() | {"frame": passed.frame.hex()}), flush=True)  # noqa: T201 - this is a command
 
 
 async def _play(options: argparse.Namespace) -> None:
