@@ -4,18 +4,9 @@ Telemetry bodies are packed columns (first byte: their format's version), alarms
 `{`). A body of a version this program does not know is kept and forwarded untouched.
 """
 
-from collections.abc import Sequence
-
 from buffer.model import Block
 from protocols import columns
 from protocols.errors import ProtocolError
-
-
-def merge(bodies: Sequence[bytes]) -> bytes | None:
-    """Joins packed columns of one boot; anything else stays as it is."""
-    if all(body[:1] == b"\x01" for body in bodies):
-        return columns.merge(bodies)
-    return None
 
 
 def cut(block: Block) -> tuple[Block, Block] | None:

@@ -37,7 +37,7 @@ from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from drivers.api import Actuator, Context, Report
 from drivers.within import within
-from protocols import envelope
+from protocols import columns, envelope
 from protocols.area import code_text
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Station:
             config.state / config.buffer.file,
             options=_options(config),
             routes=[RouteSpec(route.name, route.required) for route in config.routes],
-            merge=bodies.merge,
+            merge=columns.merging,
             thin=bodies.thin,
             report=self._from_thread,
         )
@@ -108,7 +108,7 @@ class Station:
         if config.consistency:
             from agent.consistency import Consistency
 
-            self.recorder.judge = Consistency(config.consistency).judge
+            self.recorder.judge = Consistency(config.consistency.values()).judge
         report: Report = self.recorder.report
         context = context_of(config, report, self.clock)
         self.sources = sources_of(config, context)
@@ -337,6 +337,9 @@ class Station:
             },
         )
 
+        for finding in config.left_out:
+            self.recorder.event("config.left_out", finding.as_json())
+
     def _from_thread(self, kind: str, fields: Mapping[str, Any]) -> None:
         """What the buffer's own thread reports, recorded where everything else is."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the station has ended
@@ -348,7 +351,8 @@ class Station:
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
         narrow = {"narrow": self.fleet.narrow()} if self.fleet is not None else {}
-        return {**self.health.whole(self._bearers(), self._warnings()), **self.on_site.status(), **narrow}
+        left = {"left_out": [one.as_json() for one in self.config.left_out]} if self.config.left_out else {}
+        return {**self.health.whole(self._bearers(), self._warnings()), **self.on_site.status(), **narrow, **left}
 
     async def _read(self, _request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"sensors": await read_all(self.sources)}

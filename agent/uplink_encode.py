@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from agent.bodies import merge
 from buffer.model import Block, Lane
-from protocols import event, senml
+from protocols import columns, event, senml
 from protocols.envelope import CONTENT_TYPES
 from protocols.record import Key, encode_packed
 from protocols.senml import Wall
@@ -20,7 +19,7 @@ SPARSE = 8
 
 def _packed(key: Key, bodies: Sequence[bytes], wall: Wall, *, floor: int, kind: str) -> bytes:
     if len(bodies) > 1 and instants(bodies[0]) <= SPARSE:
-        joined = merge(bodies)
+        joined = columns.merge(bodies)
         bodies = bodies if joined is None else [joined]
     return encode_packed(key, bodies, wall, floor=floor, kind=kind)
 

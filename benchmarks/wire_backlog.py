@@ -27,7 +27,7 @@ class Day(Store):
         path, routes = directory / "buffer.db", [RouteSpec("p")]
         rows = minutes()
         self.readings = sum(map(len, rows))
-        with closing(Buffer.open(path, options=options, routes=routes, merge=columns.merge)) as buffer:
+        with closing(Buffer.open(path, options=options, routes=routes, merge=columns.merging)) as buffer:
             for row in rows:
                 buffer.append(Lane.TELEMETRY, columns.pack(BOOT, row))
             buffer.flush().result(60)

@@ -1,6 +1,7 @@
 """Joins neighbouring blocks at leisure: fewer rows, fewer and better packed messages. Never changes a number."""
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from buffer import tables
 from buffer.engine import Engine
@@ -12,25 +13,48 @@ MERGE_BYTES = 32 << 10  # of a merged body: one message must not hold a narrow l
 
 
 class Merger:
+    """A round joins up to merge_most numbers of one log, in pieces: between two of them the worker serves everybody else, and
+    the interpreter is free for a warning.
+    """
+
     def __init__(self, engine: Engine, merge: Merge | None) -> None:
         self.merged = 0
         self._engine, self._merge = engine, merge
+        self._round: Iterator[None] | None = None
 
     def step(self) -> bool:
-        """Merges up to merge_most numbers of one log; False when nothing is ripe."""
-        ripe = self._ripe() if self._merge else None
-        if ripe is None:
-            return False
-        log, ordinal, first = ripe
-        last = first + self._engine.options.merge_most - 1
-        with self._engine.using() as db:
-            rows, whole = tables.read_blocks(
-                db, LANE, ordinal, first, last, max_bytes=8 * MERGE_BYTES, max_blocks=1_000
-            )
-        rows = [row for row in rows if row.first >= first and row.last <= last]
-        self._write(log, [pair for run in self._runs(log, rows) for pair in self._joined(run)])
-        self._engine.ledger.resize(log, LANE, 0, merged=last if whole or not rows else rows[-1].last)
+        """One piece, a few milliseconds long; False when nothing is ripe."""
+        if self._round is None:
+            ripe = self._ripe() if self._merge else None
+            if ripe is None:
+                return False
+            self._round = self._merging(*ripe)
+        if next(self._round, _OVER) is _OVER:
+            self._round = None
         return True
+
+    def _merging(self, log: str, ordinal: int, first: int) -> Iterator[None]:
+        last = first + self._engine.options.merge_most - 1
+        found, whole = self._read(ordinal, first, last)
+        rows = [row for row in found if row.first >= first and row.last <= last]
+        joined = []
+        for run in self._runs(log, rows):
+            for pair in self._joined(run):
+                if pair is not None:
+                    joined.append(pair)
+                yield
+        if log in self._engine.ledger.logs:
+            self._write(log, [pair for pair in joined if self._still(log, pair[0])])
+            self._engine.ledger.resize(log, LANE, 0, merged=last if whole or not rows else rows[-1].last)
+
+    def _read(self, ordinal: int, first: int, last: int) -> tuple[list[Row], bool]:
+        with self._engine.using() as db:
+            return tables.read_blocks(db, LANE, ordinal, first, last, max_bytes=8 * MERGE_BYTES, max_blocks=1_000)
+
+    def _still(self, log: str, rows: Sequence[Row]) -> bool:
+        """Meanwhile a block may have been settled in part, thinned or deleted, or the file set aside."""
+        there, _ = self._read(rows[0].ordinal, rows[0].first, rows[-1].last)
+        return there == list(rows) and len(list(self._runs(log, rows))) == 1
 
     def _ripe(self) -> tuple[str, int, int] | None:
         """The first log with enough unmerged numbers. The newest of the open log rest for a round: they may be in flight."""
@@ -54,7 +78,8 @@ class Merger:
                 run = []
             run.append(row)
             before = state
-        yield run
+        if run:
+            yield run
 
     def _state(self, log: str, row: Row) -> tuple[object, ...] | None:
         """None for a block that must stay alone: damaged, or settled in part."""
@@ -66,21 +91,17 @@ class Merger:
             return None
         return (row.flags, *(hole == 0 for hole in holes))
 
-    def _joined(self, run: Sequence[Row]) -> Iterator[tuple[Sequence[Row], Row]]:
-        """What the agent's merge() makes of a run; where the whole does not go together, of its halves."""
-        if len(run) < 2 or self._merge is None:
-            return
-        first, last, middle = run[0], run[-1], len(run) // 2
-        small = sum(len(row.body) for row in run) <= MERGE_BYTES
-        body = self._merge([row.body for row in run]) if small else None
-        if body is not None:
-            yield (
-                run,
-                row_of(first.log, first.ordinal, first.lane, first.first, last=last.last, flags=first.flags, body=body),
-            )
-            return
-        yield from self._joined(run[:middle])
-        yield from self._joined(run[middle:])
+    def _joined(self, run: Sequence[Row]) -> Iterator[tuple[Sequence[Row], Row] | None]:
+        """What the agent's merge makes of a run, as many at a time as go together; None after each piece of the work."""
+        while len(run) > 1 and self._merge is not None:
+            taken = 1
+            for done in self._merge([row.body for row in _light(run)]):
+                if done is not None and done[1] > 1:
+                    body, taken = done
+                    yield run[:taken], _one(run[:taken], body)
+                else:
+                    yield None
+            run = run[taken:]
 
     def _write(self, log: str, joined: Sequence[tuple[Sequence[Row], Row]]) -> None:
         if not joined:
@@ -92,3 +113,17 @@ class Merger:
         self._engine.ledger.resize(log, LANE, sum(len(row.body) for _, row in joined) - before)
         self._engine.frames += 8
         self.merged += sum(len(rows) for rows, _ in joined)
+
+
+_OVER = object()
+
+
+def _light(run: Sequence[Row]) -> Sequence[Row]:
+    """As many from the first as may stand in one body, before it is packed better."""
+    sizes = accumulate(len(row.body) for row in run)
+    return run[: max(2, sum(1 for size in sizes if size <= MERGE_BYTES))]
+
+
+def _one(rows: Sequence[Row], body: bytes) -> Row:
+    first, last = rows[0], rows[-1].last
+    return row_of(first.log, first.ordinal, first.lane, first.first, last=last, flags=first.flags, body=body)

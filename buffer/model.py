@@ -1,14 +1,15 @@
 """The words of the buffer: lanes, blocks, options. A body is bytes, and nobody here looks inside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 Report = Callable[[str, Mapping[str, Any]], None]
-Merge = Callable[[Sequence[bytes]], bytes | None]
-"""Joins bodies of neighbouring blocks into one; None where they do not go together."""
+Merge = Callable[[Sequence[bytes]], Iterator[tuple[bytes, int] | None]]
+"""Joins bodies of neighbouring blocks, in pieces of a few milliseconds: None after each, at last the body and how many of them,
+from the first on, stand in it. Ends without one where not even two go together."""
 Thin = Callable[[bytes], bytes | None]
 """Makes a body about half as long, keeping what matters most; None when nothing more can go."""
 

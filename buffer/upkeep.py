@@ -11,6 +11,7 @@ from buffer.pruning import Pruner
 from buffer.salvage import Salvage
 
 PAUSE = 1.0  # seconds between looks when there is nothing to do
+MERGE_PIECE = 0.002  # seconds at a stretch
 MERGE_REST = 9  # times as long as merging took: it is done at leisure, and holds the interpreter from warnings
 CHECKPOINT_FRAMES = 512  # 0.5 MB of -wal: wear is the same from 100 to 4,000 (docs/reliability.md), the stall is not
 CHECKPOINT_PAUSE = 5.0  # seconds, when a reader keeps the -wal pinned
@@ -52,8 +53,11 @@ class Upkeep:
         if now >= self._merge_due:
             began = monotonic()
             self._merge_due = now + PAUSE
-            if self._merger.step():
-                self._merge_due = monotonic() + MERGE_REST * (monotonic() - began)
+            while self._merger.step():
+                took = monotonic() - began
+                self._merge_due = now + took + MERGE_REST * took
+                if took >= MERGE_PIECE:
+                    break
         return False
 
     def _checkpoint(self, now: float) -> bool:

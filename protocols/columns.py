@@ -4,7 +4,7 @@ Knows readings and the parts of a body; time here is boot time, and nothing here
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from protocols import forms, table
@@ -13,7 +13,7 @@ from protocols.quality import Flag
 from protocols.reading import Reading
 from protocols.sheet import BOOT_BYTES, MAX_READINGS, MIXED, VERSION, Column, Sheet, close, lay_open
 
-__all__ = ["VERSION", "Rows", "cut", "merge", "pack", "thin", "unpack"]
+__all__ = ["VERSION", "Rows", "cut", "merge", "merging", "pack", "thin", "unpack"]
 
 MERGED_MOST = 8192  # readings in a merged body: about 6 kB, half of the smallest window in flight
 
@@ -45,20 +45,47 @@ def unpack(body: bytes) -> Rows:
 
 def merge(bodies: Sequence[bytes]) -> bytes | None:
     """One body with the numbers of all, in order; None where they are not of one boot, not ours, or together too long."""
-    if not bodies or len({body[: 1 + BOOT_BYTES] for body in bodies}) != 1:
+    parts = list(_together(bodies))
+    if not parts or len(parts) < len(bodies):
         return None
-    numbers: list[list[Reading]] = []
-    readings = 0
     try:
-        for body in bodies:
-            boot, its = unpack(body)
-            numbers += its
-            readings += sum(map(len, its))
-            if readings > MERGED_MOST:  # found out early: a reading unpacked takes a hundred times its room
-                return None
-        return _pack(boot, numbers)
-    except ProtocolError:
+        return _pack(bodies[0][1 : 1 + BOOT_BYTES], list(chain.from_iterable(parts)))
+    except LocalError:
         return None
+
+
+def merging(bodies: Sequence[bytes]) -> Iterator[tuple[bytes, int] | None]:
+    """As many of these bodies as go together, from the first on, in pieces of the work: None after each, at last the body
+    and how many stand in it. Ends without one where not even the first is ours.
+    """
+    parts: list[list[list[Reading]]] = []
+    for its in _together(bodies):
+        parts.append(its)
+        yield None
+    while parts:
+        try:
+            yield _pack(bodies[0][1 : 1 + BOOT_BYTES], list(chain.from_iterable(parts))), len(parts)
+        except LocalError:  # together too long
+            parts = parts[: len(parts) // 2]
+            yield None
+        else:
+            return
+
+
+def _together(bodies: Sequence[bytes]) -> Iterator[list[list[Reading]]]:
+    """The numbers of each body, up to the first that is of another boot, not ours, or too much for a merged body."""
+    readings = 0
+    for body in bodies:
+        if body[: 1 + BOOT_BYTES] != bodies[0][: 1 + BOOT_BYTES]:
+            return
+        try:
+            its = unpack(body).numbers
+        except ProtocolError:
+            return
+        readings += sum(map(len, its))
+        if readings > MERGED_MOST:
+            return
+        yield its
 
 
 def cut(body: bytes, numbers: int) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import contextmanager
+from itertools import takewhile
 
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
@@ -12,7 +13,11 @@ QUICK = Options(commit_interval=0.005, settle_interval=0.02, ballast=1 << 16)
 
 def merge(bodies):
     """Bodies are comma-separated words; 'x' will not be merged."""
-    return None if b"x" in bodies else b",".join(bodies)
+    fit = list(takewhile(lambda body: body != b"x", bodies))
+    for _ in fit:
+        yield None
+    if fit:
+        yield b",".join(fit), len(fit)
 
 
 def thin(body):

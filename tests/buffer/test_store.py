@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from buffer.merging import Merger
 from buffer.model import Lane, Locked, Options, RouteSpec
 from buffer.store import Buffer
 from tests.buffer.support import QUICK, Reports, accounted, everything, merge, numbers, opened, put, until
@@ -130,6 +131,27 @@ def test_neighbours_merge_and_reads_are_the_same(tmp_path):
         assert numbers(everything(buffer, "main", T)) == set(range(4, 31))
         assert accounted(buffer, "main")
         assert accounted(buffer, "spare")
+
+
+@pytest.mark.parametrize("meanwhile", ["settled in part", "deleted", "nothing"])
+def test_what_changes_while_a_merge_is_at_work_stays_as_it_is(tmp_path, meanwhile):
+    with opened(tmp_path / "b.db") as buffer:
+        merger = Merger(buffer._engine, merge)
+        put(buffer, Lane.TELEMETRY, *(b"%d" % number for number in range(120)))
+
+        def work():
+            assert merger.step()
+            if meanwhile == "settled in part":
+                buffer.settle("main", buffer.log, Lane.TELEMETRY, 5, 9)
+            elif meanwhile == "deleted":
+                with buffer._engine.transaction(states=False) as db:
+                    db.execute("DELETE FROM block WHERE key = (SELECT min(key) FROM block)")
+            while merger._round is not None:
+                merger.step()
+            return merger.merged
+
+        merged = buffer._worker.ask(work).result(10)
+        assert merged == (60 if meanwhile == "nothing" else 0)
 
 
 def test_a_route_takes_only_its_lanes(tmp_path):

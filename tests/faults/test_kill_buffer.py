@@ -41,7 +41,7 @@ def body_of(log, lane, number):
 
 
 def merge(bodies):
-    return b",".join(bodies)
+    yield b",".join(bodies), len(bodies)
 
 
 def thin(body):

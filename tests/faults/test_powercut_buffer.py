@@ -47,7 +47,7 @@ def body_of(log, lane, number):
 
 
 def merge(bodies):
-    return b",".join(bodies)
+    yield b",".join(bodies), len(bodies)
 
 
 def record(folder, synchronous, monkeypatch):

@@ -278,3 +278,32 @@ def test_reasons_travel():
     doubtful = quality(Flag.SUSPECT, Reason.RATE | Reason.CLOCK)
     readings = [Reading("x", 1, 1.0, "m", doubtful), Reading("y", 1, 1.0, "m", GOOD)]
     assert columns.unpack(columns.pack(BOOT, readings)).readings == readings
+
+
+def last_of(bodies):
+    """What merging comes to, and in how many pieces."""
+    pieces = list(columns.merging(bodies))
+    assert all(piece is None for piece in pieces[:-1])
+    return (pieces[-1] if pieces else None), len(pieces)
+
+
+def test_merging_joins_as_many_as_go_together_in_pieces():
+    bodies = [columns.pack(BOOT, row) for row in minutes()[:6]]
+    done, pieces = last_of(bodies)
+    assert done == (columns.merge(bodies), 6)
+    assert pieces > 6, "the work must come in pieces"
+    other = columns.pack(b"otherone", minutes()[6])
+    assert last_of([*bodies[:4], other, bodies[4]])[0] == (columns.merge(bodies[:4]), 4)
+    assert last_of([*bodies[:2], bodies[2][:-1]])[0] == (columns.merge(bodies[:2]), 2)
+    assert last_of([b"\x02" + bodies[0][1:], bodies[1]])[0] is None
+    assert last_of([])[0] is None
+
+
+def test_merging_stops_where_a_body_would_be_too_long():
+    whole = columns.merge([columns.pack(BOOT, row) for row in minutes()[:60]])
+    fit = columns.MERGED_MOST // len(columns.unpack(whole).readings)
+    assert last_of([whole] * (fit + 3))[0] == (columns.merge([whole] * fit), fit)
+    alone = [columns.pack(BOOT, [Reading("a.b", n, 1.0, "m", 1)]) for n in range(5000)]
+    body, count = last_of(alone)[0]  # more rows than a body has room for
+    assert 0 < count < 5000
+    assert len(columns.unpack(body).numbers) == count

@@ -23,6 +23,7 @@ from agent.supervisor import Supervisor
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from drivers.api import Context, SeriesSpec
+from protocols import columns
 from protocols.narrow.keys import public_of
 from protocols.reading import Reading
 from tests.support.far_end import FarEnd
@@ -67,7 +68,7 @@ class Village:
             self.config.state / "buffer.db",
             options=Options(commit_interval=0.02, settle_interval=0.05),
             routes=[RouteSpec("county")],
-            merge=bodies.merge,
+            merge=columns.merging,
             thin=bodies.thin,
         )
         self.buffer = Held(self.raw)
