@@ -37,6 +37,8 @@ VERBS = {
     "monitor": "what goes over a line, decoded live",
     "modbus": "read registers of one device, or write them after a typed yes",
     "headend": "the other end of narrow bearers, beside the platform",
+    "completion": "complete commands at a TAB: a script for the shell",
+    "manual": "the manual page",
 }
 
 
