@@ -4,8 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := requirements.lock
 ONLY   ?=
+ARCH   ?= aarch64
+PY     ?= 311
 
-.PHONY: demo test check soak bench messages lint types clean
+.PHONY: demo test check soak bench bundle messages lint types clean
 
 $(VENV)/run: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +42,9 @@ types: $(VENV)/lint
 
 bench: $(VENV)/test  ## the figures, written to benchmarks/results.json; ONLY=name runs one
 	$(BIN)/python -m benchmarks $(ONLY)
+
+bundle: $(VENV)/test  ## a release for stations without a network, signed by BUNDLE_KEY=FILE; unsigned only by UNSIGNED=yes
+	$(BIN)/fengsui bundle make --arch $(ARCH) --python $(PY) $(if $(BUNDLE_KEY),--key $(BUNDLE_KEY),$(if $(UNSIGNED),--unsigned))
 
 messages:  ## compile what the translators wrote (agent/locale), after any change to a .po
 	$(PYTHON) -m agent.po
