@@ -47,11 +47,11 @@ async def _first_reading() -> float:
     async with scene() as station:
         began = time.perf_counter()
         await station.agent.start()
-        await until(lambda: _committed(station) > 0, 10, pause=0.005)
+        await until(lambda: committed(station) > 0, 10, pause=0.005)
         return time.perf_counter() - began
 
 
-def _committed(station: Scene) -> int:
+def committed(station: Scene) -> int:
     answer = ask(station.agent.control, "status", timeout=1.0)
     return int(answer["readings"]["committed"]) if answer else 0
 
@@ -73,12 +73,12 @@ async def _at_rest() -> Mapping[str, float]:
         cpu, written, readings, began = (
             station.agent.cpu_seconds(),
             station.agent.written(),
-            _committed(station),
+            committed(station),
             time.monotonic(),
         )
         await asyncio.sleep(WATCHED)
         spent, elapsed = station.agent.cpu_seconds() - cpu, time.monotonic() - began
-        taken = _committed(station) - readings
+        taken = committed(station) - readings
         return {
             "resident memory, 20 series at 1 Hz": station.agent.memory_mib(),
             "CPU, 20 series at 1 Hz": 100 * spent / elapsed,
@@ -121,7 +121,7 @@ def warning_drain() -> Mapping[str, float]:
 async def _rounds(siren: str, rounds: int) -> tuple[list[float], list[float]]:
     async with scene(siren=siren) as station:
         await station.agent.start()
-        await until(lambda: _committed(station) > 0, 10)
+        await until(lambda: committed(station) > 0, 10)
         await asyncio.sleep(2)
         done = [await _one_round(station) for _ in range(rounds)]
     return [one[0] for one in done], [one[1] for one in done]

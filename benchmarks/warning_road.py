@@ -18,7 +18,7 @@ from agent.control import ask
 from benchmarks.noise import noise
 from benchmarks.report import Figure, measures
 from benchmarks.scene import AREA, Scene, scene, until
-from benchmarks.station import BACKLOG_BLOCKS, TEXT, _committed, _ms, _one_round, _pending, fill
+from benchmarks.station import BACKLOG_BLOCKS, TEXT, _ms, _one_round, _pending, committed, fill
 from protocols.alert import ActionCode, MsgType
 
 ROUNDS = 100
@@ -92,7 +92,7 @@ def _columns(rounds: list[tuple[float, float]]) -> tuple[list[float], list[float
 
 async def _up(station: Scene) -> None:
     await station.agent.start()
-    await until(lambda: _committed(station) > 0, 10)
+    await until(lambda: committed(station) > 0, 10)
     await asyncio.sleep(2)
 
 
