@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).parent / "examples.toml"
 _WIDE = r"\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6"
 _CLOSING, _OPENING = "，。；：！？、）》」』”’…·%", "（《「『“‘"
 _PIECE = re.compile(rf"\s+|[{_OPENING}]*(?:[{_WIDE}]|[^\s{_WIDE}{_OPENING}]+)[{_CLOSING}]*|\S")
+_VERB = argparse._SubParsersAction._ChoicesPseudoAction  # noqa: SLF001  it has no other name
 _FILL = "\0"  # stands behind a wide character until a line is complete, so that len() counts columns
 
 
@@ -36,6 +37,15 @@ def columns(text: str) -> int:
     return len(text) + len(re.findall(f"[{_WIDE}]", text))
 
 
+def _filled(text: str) -> str:
+    return re.sub(f"[{_WIDE}]", rf"\g<0>{_FILL}", text)
+
+
+def _headed(text: str) -> str:
+    """The colon behind a title of Han characters is a wide one."""
+    return re.sub(rf"^([{_WIDE}]+):$", r"\1：", text, flags=re.MULTILINE)
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width` columns, broken at spaces and between Han characters, never before a closing mark."""
     lines = [""]
@@ -51,7 +61,7 @@ class Formatter(argparse.HelpFormatter):
     """argparse's, with every text translated at the last moment."""
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, shown("usage: ") if prefix is None else prefix)
+        super().add_usage(usage, actions, groups, _filled(shown("usage: ")) if prefix is None else prefix)
 
     def start_section(self, heading: str | None) -> None:
         super().start_section(heading and shown(heading))
@@ -60,16 +70,16 @@ class Formatter(argparse.HelpFormatter):
         super().add_text(text and shown(text))
 
     def format_help(self) -> str:
-        return super().format_help().replace(_FILL, "")
+        return _headed(super().format_help().replace(_FILL, ""))
 
     def _get_help_string(self, action: argparse.Action) -> str:
         return shown(action.help or "")
 
     def _metavar_formatter(self, action: argparse.Action, default_metavar: str | None) -> Any:
         ready = super()._metavar_formatter(action, default_metavar or "")
-        if default_metavar is None:  # add_argument only tries whether it fits: nothing is shown, nothing need be read
-            return ready
-        return lambda size: tuple(re.sub(f"[{_WIDE}]", rf"\g<0>{_FILL}", shown(one)) for one in ready(size))
+        if default_metavar is None or isinstance(action, _VERB):
+            return ready  # add_argument only tries whether it fits; and the name of a verb is one in every language
+        return lambda size: tuple(_filled(shown(one)) for one in ready(size))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return wrapped(text, width)
@@ -90,7 +100,7 @@ class Parser(argparse.ArgumentParser):
     def _examples(self) -> Iterator[str]:
         found = examples(self.prog.partition(" ")[2])
         if found:
-            yield f"\n{shown('examples')}:\n"
+            yield _headed(f"\n{shown('examples')}:\n")
         for command, meaning in found.items():
             yield f"  {command}\n      {shown(meaning)}\n"
 
