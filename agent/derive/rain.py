@@ -7,25 +7,20 @@ not zero: a sum whose window was not watched from its beginning is suspect, and 
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from agent.derive.counting import Gains, Total
-from agent.derive.model import PARTIAL, UNDATED, Moment, usable
+from agent.derive.fallen import DAY, HOUR, KEPT_EVERY, Counts, Fallen
+from agent.derive.model import UNDATED, Moment, usable
 from drivers.api import SeriesSpec
 from drivers.values import Duration
-from protocols.quality import GOOD, Flag, Reason, quality, worse
+from protocols.quality import GOOD, worse
 from protocols.reading import Reading
 
-HOUR, DAY = 3_600_000, 86_400_000  # ms
-KEPT = DAY + HOUR  # a day's sum is still asked for when the day has just ended
-MOST_MOMENTS = 10_000  # of rain in that time: one every nine seconds
 EVERY = 60_000  # ms between sums while nothing falls
-KEPT_EVERY = 5 * 60_000  # ms: what is written at each tip is some kilobytes, and exact at every whole five minutes
 MOST_PER_MINUTE = 30.0  # mm; the highest documented minute has 31 mm
-DOUBTFUL = quality(Flag.SUSPECT, Reason.RATE)
-CLOCKED = ("hour", "today", "day")
+CLOCKED = ("hour", "today", "day", "year")
 
 
 class RainConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -35,7 +30,7 @@ class RainConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     of: str
     prefix: str = "rain"
-    counts: Literal["total", "amount"] = "total"
+    counts: Counts = "total"
     scale: float = 1.0
     wrap: float = 0.0
     sums: tuple[Duration, ...] = (Duration(3600), Duration(3 * 3600), Duration(6 * 3600), Duration(86_400))
@@ -51,11 +46,13 @@ class Rain:
         self.config, self._zone = config, zone
         self.inputs = (config.of,)
         self._windows = {f"{config.prefix}.{label(one)}": round(one * 1000) for one in config.sums}
-        self._gains = Gains(config.wrap * config.scale, config.most)
-        self._total: Total | None = None
-        self._doubt: tuple[int, int] | None = None  # since when, until when sums are doubtful
-        self._heard = self._told = 0
+        stale = round(config.stale * 1000)
+        self._fallen = Fallen(config.counts, config.wrap * config.scale, config.most, stale)
+        self._stale = stale
+        self._told: int | None = None
         self._hour: int | None = None  # wall ms of the last clock hour that was told
+        self._year: tuple[int, float] | None = None  # when it began, wall ms, and the total then
+        self._saved = 0
         self._changed = False
 
     @property
@@ -66,89 +63,75 @@ class Rain:
     def take(self, reading: Reading, moment: Moment) -> Sequence[Reading]:
         if not usable(reading):
             return ()
-        if self._total is None:
-            self._total = Total(reading.at)
-        gain, doubtful = self._gain(reading)
-        self._heard = reading.at
-        if doubtful:
-            self._doubt = reading.at, reading.at + DAY
-        if gain > 0:
-            self._total.add(reading.at, gain)
-            self._total.forget(reading.at - KEPT, MOST_MOMENTS)
-        self._changed |= gain > 0 or doubtful or self._hour is None
-        due = gain > 0 or doubtful or reading.at - self._told >= EVERY or not self._told
+        new = self._fallen.take(reading.at, reading.value * self.config.scale)
+        self._changed |= new or self._hour is None or self._unkept(reading.at)
+        due = new or self._told is None or reading.at - self._told >= EVERY
         return [*self._clock(moment), *(self._sums(reading.at, moment) if due else ())]
 
     def tick(self, moment: Moment) -> Sequence[Reading]:
         return list(self._clock(moment))
 
     def save(self, moment: Moment) -> Any:
-        """What must survive a power cut, at every tip: in wall time, since a boot's own ends with it."""
-        if not self._changed or self._total is None:
+        """What must survive a power cut, at every tip."""
+        if not self._changed or self._fallen.total is None:
             return None
-        self._changed = False
-        shift = moment.wall - moment.at
-        return {
-            "last": self._gains.last and [self._gains.last[0] + shift, self._gains.last[1]],
-            "since": self._total.since + shift,
-            "base": self._total.base,
-            "tips": self._total.thinned(KEPT_EVERY, shift),
-            "hour": self._hour,
-            "trusted": moment.trusted,
-        }
+        self._changed, self._saved = False, moment.at
+        return {**self._fallen.keep(moment), "hour": self._hour, "year": self._year}
 
     def load(self, saved: Any, moment: Moment) -> None:
-        shift = moment.at - moment.wall
-        if saved["last"]:
-            self._gains.last = int(saved["last"][0]) + shift, float(saved["last"][1])
-        tips = [(int(at) + shift, float(total)) for at, total in saved["tips"]][-MOST_MOMENTS:]
-        past = [(at, total) for at, total in tips if at <= moment.at]  # a clock set back leaves none in the future
-        self._total = Total(int(saved["since"]) + shift, float(saved["base"]))
-        self._total.times, self._total.totals = [at for at, _ in past], [total for _, total in past]
-        self._hour = saved["hour"] if moment.trusted else None
-        if not (saved["trusted"] and moment.trusted):
-            self._doubt = moment.at, moment.at + DAY
+        self._fallen.load(saved, moment)
+        self._hour = saved["hour"]
+        self._year = (int(saved["year"][0]), float(saved["year"][1])) if saved["year"] else None
 
-    def _gain(self, reading: Reading) -> tuple[float, bool]:
-        value = reading.value * self.config.scale
-        if self.config.counts == "total":
-            return self._gains.gained(reading.at, value)
-        most = self.config.most * max((reading.at - self._heard) / 60_000, 1.0) if self._heard else self.config.most
-        return (value, False) if 0 <= value <= most else (0.0, True)
+    def _unkept(self, at: int) -> bool:
+        """Of a gauge that tells amounts, what fell while we were away is lost: so that is kept, too, and is short."""
+        return self.config.counts == "amount" and at - self._saved >= KEPT_EVERY
 
     def _sums(self, at: int, moment: Moment) -> Iterator[Reading]:
-        total = self._total
+        self._told, total = at, self._fallen.total
         if total is None:
             return
-        self._told = at
         for name, span in self._windows.items():
-            yield self._reading(name, at, total.between(at - span, at), at - span)
-        start = moment.boot_at(self._day_start(moment.wall - (moment.at - at)))
-        dated = GOOD if moment.trusted else UNDATED
-        yield self._reading(f"{self.config.prefix}.today", at, total.between(start, at), start, dated)
-        yield self._reading(f"{self.config.prefix}.accumulated", at, total.now, at)
+            yield self._reading(name, at, at - span)
+        wall = moment.wall - (moment.at - at)
+        start = moment.boot_at(self._day_start(wall))
+        yield self._reading(f"{self.config.prefix}.today", at, start, GOOD if moment.trusted else UNDATED)
+        if moment.trusted:
+            yield self._this_year(at, wall, moment)
+        yield Reading(f"{self.config.prefix}.accumulated", at, round(total.now, 3), "mm", GOOD)
+
+    def _this_year(self, at: int, wall: int, moment: Moment) -> Reading:
+        """Since 1 January, when its first rain day begins (SL651-2014, element 26H)."""
+        began, total = self._year_start(wall), self._fallen.total
+        start = moment.boot_at(began)
+        now, then = (total.now, total.up_to(start)) if total is not None else (0.0, 0.0)
+        if self._year is None or self._year[0] != began:
+            self._year, self._changed = (began, then), True
+        return self._reading(f"{self.config.prefix}.year", at, start)._replace(value=round(now - self._year[1], 3))
 
     def _clock(self, moment: Moment) -> Iterator[Reading]:
-        """The hour, and the day, that have just ended; once each, by a trusted clock, and of a gauge that speaks."""
-        total, ended = self._total, (moment.wall - 1) // HOUR * HOUR  # the last full hour before this moment
-        if total is None or not moment.trusted or ended == self._hour:
+        """The hours, and the day, that have ended; once each, by a trusted clock, and of a gauge that speaks."""
+        fallen, ended = self._fallen, (moment.wall - 1) // HOUR * HOUR  # the last full hour before this moment
+        fallen.date(moment)
+        silent = fallen.heard is None or moment.at - fallen.heard > self._stale
+        if not moment.trusted or ended == self._hour or (silent and self._hour is not None):
             return
-        first, self._hour, self._changed = self._hour is None, ended, True
-        end = moment.boot_at(ended)
-        if first or moment.at - self._heard > self.config.stale * 1000:
+        before, self._hour, self._changed = self._hour, ended, True
+        if before is None or fallen.total is None:
             return
-        yield self._reading(f"{self.config.prefix}.hour", end, total.between(end - HOUR, end), end - HOUR)
-        if self._local(ended).hour == self.config.day_start:
-            start = moment.boot_at(self._day_start(ended - 1))
-            yield self._reading(f"{self.config.prefix}.day", end, total.between(start, end), start)
+        for hour in range(max(before, ended - DAY) + HOUR, ended + HOUR, HOUR):
+            end = moment.boot_at(hour)
+            if end < fallen.total.since:
+                continue
+            if not fallen.silent_at(end):
+                yield self._reading(f"{self.config.prefix}.hour", end, end - HOUR)
+            if self._local(hour).hour == self.config.day_start:
+                yield self._reading(f"{self.config.prefix}.day", end, moment.boot_at(self._day_start(hour - 1)))
 
-    def _reading(self, name: str, at: int, value: float, start: int, base: int = GOOD) -> Reading:
-        found = base
-        if self._total is not None and self._total.since > start and not name.endswith("accumulated"):
-            found = worse(found, PARTIAL)
-        if self._doubt and start <= self._doubt[0] and at <= self._doubt[1]:
-            found = worse(found, DOUBTFUL)
-        return Reading(name, at, round(value, 3), "mm", found)
+    def _reading(self, name: str, at: int, start: int, base: int = GOOD) -> Reading:
+        """What fell in (start, at]."""
+        found = worse(base, self._fallen.quality(start, at))
+        return Reading(name, at, round(self._fallen.between(start, at), 3), "mm", found)
 
     def _local(self, wall: int) -> datetime:
         return datetime.fromtimestamp(wall / 1000, self._zone)
@@ -160,6 +143,12 @@ class Rain:
         if start > local:
             start = (start - timedelta(days=1)).replace(hour=self.config.day_start)
         return round(start.timestamp() * 1000)
+
+    def _year_start(self, wall: int) -> int:
+        """As of a day: (start, end]."""
+        local = self._local(wall - 1)
+        start = local.replace(month=1, day=1, hour=self.config.day_start, minute=0, second=0, microsecond=0)
+        return round((start if start <= local else start.replace(year=local.year - 1)).timestamp() * 1000)
 
 
 def label(seconds: float) -> str:

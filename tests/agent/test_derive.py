@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from agent.derive.air import DewPoint, DewPointConfig, dew_point
 from agent.derive.counting import Gains, Total
 from agent.derive.level import Level, LevelConfig, Rate, RateConfig, Rating, RatingConfig, Segment, flow
-from agent.derive.model import Moment
-from agent.derive.rain import PARTIAL, Rain, RainConfig
+from agent.derive.model import PARTIAL, Moment
+from agent.derive.rain import Rain, RainConfig
 from agent.derive.wind import Wind, WindConfig, mean_direction, mean_speed
 from protocols.quality import GOOD, Flag, Reason, flag_of, quality
 from protocols.reading import Reading
