@@ -76,6 +76,18 @@ def free(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def inode(path: Path) -> int | None:
+    """Tells a file from another of its name; None where there is none."""
+    with suppress(OSError):
+        return path.stat().st_ino
+    return None
+
+
+def sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def pregrow_wal(path: Path) -> None:
     """A -wal that has its blocks already makes a commit one data write instead of data and file-system journal.
     SQLite takes the zeros for an empty log.

@@ -38,6 +38,7 @@ class Engine:
         self._connect = connect_
         self._db: Database | None = None
         self._replaced = 0
+        self._inode: int | None = None
         ledger.add_log(self.log, self.ordinal)
 
     @property
@@ -69,9 +70,12 @@ class Engine:
     def _open(self) -> None:
         if not self.lock.held:
             self.lock.take()
+        if self.path.is_dir():
+            raise sqlite3.DatabaseError("a folder stands in its place")
         self._db = self._connect(self.path)
         prepare(self._db, self.options.max_bytes)
         disk.pregrow_wal(self.path)
+        self._inode = disk.inode(self.path)
         if self.ordinal == UNPLACED:
             self._load(self._db)
 
@@ -144,6 +148,28 @@ class Engine:
         if db is not None:
             with suppress(sqlite3.Error):
                 db.close()
+
+    def keep_place(self) -> None:
+        """Deleted under us, the file is whole for as long as we have it open: it is written out again. What somebody put in its
+        place is set aside.
+        """
+        if self._db is None or disk.inode(self.path) == self._inode:
+            return
+        fresh = self.path.with_name(self.path.name + ".rescued")
+        try:
+            fresh.unlink(missing_ok=True)
+            self._db.execute("VACUUM INTO ?", (str(fresh),))
+            disk.sync(fresh)
+            if any(file.exists() for file in disk.siblings(self.path)):
+                disk.set_aside(self.path)
+        except (sqlite3.Error, OSError) as error:
+            self.notices.say("buffer.file_gone", rescued=False, error=str(error))
+            return
+        self.shut()
+        fresh.rename(self.path)
+        self.frames = 0
+        self.notices.say("buffer.file_gone", rescued=True, error="")
+        self.open()
 
     @contextmanager
     def using(self) -> Iterator[Database]:

@@ -17,14 +17,14 @@ CHECKPOINT_FRAMES = 512  # 0.5 MB of -wal: wear is the same from 100 to 4,000 (d
 CHECKPOINT_PAUSE = 5.0  # seconds, when a reader keeps the -wal pinned
 MARK_INTERVAL = 3_600.0  # seconds of running between two marks of age
 MARKS_KEPT = 400 * 86_400  # seconds
-BALLAST_INTERVAL = 60.0  # seconds
+FILES_INTERVAL = 60.0  # seconds between looks at the file's place and at the ballast
 
 
 class Upkeep:
     def __init__(self, engine: Engine, pruner: Pruner, merger: Merger, salvage: Salvage) -> None:
         self.checkpoints = 0
         self._engine, self._pruner, self._merger, self._salvage = engine, pruner, merger, salvage
-        self._checkpoint_due = self._ballast_due = self._expire_due = self._merge_due = 0.0
+        self._checkpoint_due = self._files_due = self._expire_due = self._merge_due = 0.0
         self._mark_due = monotonic() + MARK_INTERVAL
         self._mark_from: tuple[float, int] | None = None
 
@@ -45,7 +45,7 @@ class Upkeep:
             or self._merge(now)
             or self._expire(now)
             or self._mark(now)
-            or self._refill_ballast(now)
+            or self._keep_files(now)
         )
 
     def _merge(self, now: float) -> bool:
@@ -99,8 +99,9 @@ class Upkeep:
         self._expire_due = now + 60.0
         return False
 
-    def _refill_ballast(self, now: float) -> bool:
-        if now >= self._ballast_due:
+    def _keep_files(self, now: float) -> bool:
+        if now >= self._files_due:
+            self._engine.keep_place()
             self._engine.ballast.set()
-            self._ballast_due = now + BALLAST_INTERVAL
+            self._files_due = now + FILES_INTERVAL
         return False

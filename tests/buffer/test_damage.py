@@ -1,6 +1,7 @@
 """Files that were scribbled on, cut, or lost their -wal: start-up is never refused, what can be read comes home."""
 
 import random
+import shutil
 import sqlite3
 
 import pytest
@@ -269,3 +270,56 @@ def test_random_damage_never_refuses_a_start(tmp_path):
             assert numbers(everything(buffer, "main", T)) >= {1, 2}
             assert accounted(buffer, "main")
             assert not buffer.stats().fault
+
+
+@pytest.mark.parametrize("how", ["file", "everything", "replaced"])
+def test_a_file_deleted_under_a_running_agent_is_written_out_again(tmp_path, how):
+    path, reports = tmp_path / "state" / "b.db", Reports()
+    path.parent.mkdir()
+    with opened(path, report=reports, merge=merge) as buffer:
+        put(buffer, T, b"1", b"2")
+        for file in disk.siblings(path):
+            if how != "file" or file == path:
+                file.unlink()
+        if how == "replaced":
+            path.write_bytes(b"somebody else's")
+        put(buffer, T, b"3")
+        buffer._worker.ask(buffer._engine.keep_place).result(10)
+        put(buffer, T, b"4")
+        log = buffer.log
+        assert numbers(everything(buffer, "main", T)) == {1, 2, 3, 4}
+        assert not buffer.stats().fault
+        until(lambda: reports.of("buffer.file_gone"))
+    assert [facts["rescued"] for facts in reports.of("buffer.file_gone")] == [True]
+    assert not reports.of("buffer.damaged")
+    with opened(path) as buffer:
+        assert numbers(everything(buffer, "main", T, log)) == {1, 2, 3, 4}
+    if how == "replaced":
+        assert (disk.quarantined(path)[0] / "b.db").read_bytes() == b"somebody else's"
+
+
+def test_a_place_that_is_gone_too_leaves_the_file_open(tmp_path):
+    path, reports = tmp_path / "state" / "b.db", Reports()
+    path.parent.mkdir()
+    with opened(path, report=reports) as buffer:
+        put(buffer, T, b"1")
+        shutil.rmtree(path.parent)
+        buffer._worker.ask(buffer._engine.keep_place).result(10)
+        assert numbers(everything(buffer, "main", T)) == {1}
+        path.parent.mkdir()
+        buffer._worker.ask(buffer._engine.keep_place).result(10)
+        put(buffer, T, b"2")
+        log = buffer.log
+        until(lambda: len(reports.of("buffer.file_gone")) == 2)
+    with opened(path) as buffer:
+        assert numbers(everything(buffer, "main", T, log)) == {1, 2}
+    assert [facts["rescued"] for facts in reports.of("buffer.file_gone")] == [False, True]
+
+
+def test_a_folder_in_the_files_place_is_set_aside(tmp_path):
+    path, reports = tmp_path / "b.db", Reports()
+    path.mkdir()
+    (path / "note").write_text("kept")
+    for buffer in recovered(path, reports):
+        assert numbers(everything(buffer, "main", T)) == {1, 2}
+    assert (disk.quarantined(path)[0] / "b.db" / "note").read_text() == "kept"
