@@ -48,14 +48,14 @@ def put(buffer, lane, *bodies, **kwargs):
     """Appends and waits for the disk; the last number."""
     appended = [buffer.append(lane, body, **kwargs) for body in bodies]
     for one in appended:
-        one.committed.result(20)
+        one.committed.result(60)
     return appended[-1].number
 
 
 def everything(buffer, route, lane, log=None):
     """All pending blocks, as a drain would read them."""
     blocks, after = [], 0
-    while found := buffer.read(route, lane, log=log, after=after, max_bytes=4_000, max_blocks=7).result(20):
+    while found := buffer.read(route, lane, log=log, after=after, max_bytes=4_000, max_blocks=7).result(60):
         blocks += found
         after = found[-1].last
     return blocks

@@ -48,7 +48,7 @@ def test_every_body_is_found_whatever_its_size(tmp_path_factory, sizes, checkpoi
 def test_what_was_written_by_the_buffer_is_found(tmp_path):
     with opened(tmp_path / "b.db") as buffer:
         put(buffer, Lane.TELEMETRY, *[b"%d" % n for n in range(500)])
-        buffer.flush().result(5)
+        buffer.flush().result(60)
         found = carved(tmp_path / "b.db")
         assert {row.first for row in found if isinstance(row, Row)} == set(range(1, 501))
         assert {row.id.hex() for row in found if isinstance(row, LogRow)} == {buffer.log}

@@ -93,8 +93,8 @@ def test_a_page_met_while_running_is_set_aside_and_the_log_goes_on(tmp_path):
     log = fill(path, many=2000)
     with opened(path, report=reports) as buffer:
         assert put(buffer, T, b"1", b"2") == 2
-        buffer._worker.ask(lambda: buffer._engine.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()).result(5)
-        buffer._worker.ask(lambda: buffer._engine.db.execute("PRAGMA shrink_memory").fetchall()).result(5)
+        buffer._worker.ask(lambda: buffer._engine.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()).result(60)
+        buffer._worker.ask(lambda: buffer._engine.db.execute("PRAGMA shrink_memory").fetchall()).result(60)
         scribble(path, range(16, 40))
         everything(buffer, "spare", T, log)
         until(lambda: reports.of("buffer.damaged") and not buffer._salvage.running)
@@ -221,7 +221,7 @@ def test_a_row_that_fails_its_checksum_is_never_delivered(tmp_path):
         put(buffer, T, b"new")
         assert 50 not in numbers(everything(buffer, "main", T, log))
         assert buffer.shed(log, T) == {"unreadable": ((50, 50),)}
-        assert buffer.history(log, T, 50, 50).result(5) == []
+        assert buffer.history(log, T, 50, 50).result(60) == []
         assert accounted(buffer, "main")
         assert until(lambda: reports.of("buffer.unreadable"))[0]["ranges"] == [(50, 50)]
 
@@ -284,7 +284,7 @@ def test_a_file_deleted_under_a_running_agent_is_written_out_again(tmp_path, how
         if how == "replaced":
             path.write_bytes(b"somebody else's")
         put(buffer, T, b"3")
-        buffer._worker.ask(buffer._engine.keep_place).result(10)
+        buffer._worker.ask(buffer._engine.keep_place).result(60)
         put(buffer, T, b"4")
         log = buffer.log
         assert numbers(everything(buffer, "main", T)) == {1, 2, 3, 4}
@@ -304,10 +304,10 @@ def test_a_place_that_is_gone_too_leaves_the_file_open(tmp_path):
     with opened(path, report=reports) as buffer:
         put(buffer, T, b"1")
         shutil.rmtree(path.parent)
-        buffer._worker.ask(buffer._engine.keep_place).result(10)
+        buffer._worker.ask(buffer._engine.keep_place).result(60)
         assert numbers(everything(buffer, "main", T)) == {1}
         path.parent.mkdir()
-        buffer._worker.ask(buffer._engine.keep_place).result(10)
+        buffer._worker.ask(buffer._engine.keep_place).result(60)
         put(buffer, T, b"2")
         log = buffer.log
         until(lambda: len(reports.of("buffer.file_gone")) == 2)

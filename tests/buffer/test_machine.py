@@ -34,7 +34,7 @@ class Machine(RuleBasedStateMachine):
         if clean:
             self.buffer.close()
         else:  # as after kill -9: settled ranges of the last moments may be forgotten, so write them first
-            self.buffer.flush().result(5)
+            self.buffer.flush().result(60)
             self.buffer._worker._work.end = lambda: None
             self.buffer._worker.stop(5)
             self.buffer._engine.lock.release()
@@ -50,7 +50,7 @@ class Machine(RuleBasedStateMachine):
         made = [self.buffer.append(lane, b"%d" % (before + n) if fit else b"x") for n in range(1, many + 1)]
         assert [one.number for one in made] == list(range(before + 1, before + many + 1))
         for one in made:
-            one.committed.result(5)
+            one.committed.result(60)
         self.issued[self.buffer.log, lane] = before + many
 
     @rule(route=NAMES, log=logs, lane=LANES, first=st.integers(1, 20), length=st.integers(0, 8))
@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
             assert all(self.trimmed[log, lane] <= self.settled.get((r.name, log, lane), set()) for r in ROUTES)
 
     def run(self, job):
-        self.buffer._worker.ask(job).result(5)
+        self.buffer._worker.ask(job).result(60)
 
     @rule(route=NAMES, log=logs, lane=LANES)
     def drain(self, route, log, lane):
@@ -89,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     @rule(log=logs, lane=LANES)
     def look_back(self, log, lane):
         issued = set(range(1, self.issued.get((log, lane), 0) + 1))
-        blocks = self.buffer.history(log, lane, 1, 1000, max_bytes=1 << 20).result(5)
+        blocks = self.buffer.history(log, lane, 1, 1000, max_bytes=1 << 20).result(60)
         assert numbers(blocks) == issued - self.trimmed.get((log, lane), set())
 
     @invariant()

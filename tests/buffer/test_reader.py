@@ -14,7 +14,7 @@ def test_a_reader_sees_what_the_agent_has_committed_and_is_in_nobodys_way(tmp_pa
     with opened(tmp_path / "b.db", merge=merge) as buffer:
         put(buffer, T, *[b"%d" % n for n in range(1, 600)])
         put(buffer, A, b"alarm")
-        buffer.flush().result(5)
+        buffer.flush().result(60)
         with Reader(tmp_path / "b.db") as reader:
             assert [b.body for b in reader.blocks(A)] == [b"alarm"]
             blocks = reader.blocks()

@@ -26,8 +26,8 @@ def at_rest(buffer):
         pruner = buffer._pruner
         return tables.used_bytes(buffer._engine.db) <= pruner.limit - pruner._quota(pruner.limit) - pruner.limit // 32
 
-    until(lambda: buffer._worker.ask(look).result(20))
-    buffer.flush().result(20)
+    until(lambda: buffer._worker.ask(look).result(60))
+    buffer.flush().result(60)
 
 
 def gone(buffer, lane, log=None):
@@ -138,7 +138,7 @@ def test_settled_history_grows_old_by_running_time(tmp_path):
             upkeep._mark_from = began - 7200, before
             upkeep._expire_due = 0.0
 
-        buffer._worker.ask(two_hours_later).result(5)
+        buffer._worker.ask(two_hours_later).result(60)
         until(lambda: buffer.stats().gone.get("history") == 2)
         assert numbers(everything(buffer, "main", T)) == {3}
 
@@ -178,7 +178,7 @@ def test_a_disk_that_refuses_costs_nothing_that_memory_holds(tmp_path, code):
         tmp_path / "b.db", options=options, report=reports, connect=lambda path: Refusing(path, fault)
     ) as buffer:
         put(buffer, T, b"before")
-        buffer.flush().result(10)
+        buffer.flush().result(60)
         fault.append(refuse(code))
         held = [buffer.append(T, b"held %d" % n) for n in range(20)]
         alarm = buffer.append(A, b"alarm")
@@ -191,10 +191,10 @@ def test_a_disk_that_refuses_costs_nothing_that_memory_holds(tmp_path, code):
         flood = [buffer.append(T, bytes(1000)) for _ in range(200)]
         assert sum(1 for one in flood if one.committed.done()) <= len(flood)
         fault.clear()
-        buffer.flush().result(10)
+        buffer.flush().result(60)
         assert isinstance(held[0].committed.exception(5), Shed), "the oldest telemetry went first"
-        assert flood[-1].committed.result(5) is None
-        assert alarm.committed.result(5) is None
+        assert flood[-1].committed.result(60) is None
+        assert alarm.committed.result(60) is None
         shed = gone(buffer, T)
         assert shed == set(range(2, max(shed) + 1))
         assert numbers(everything(buffer, "main", T)) == {1, *range(max(shed) + 1, 222)}
@@ -210,9 +210,9 @@ def test_a_buffer_born_on_a_refusing_disk_works_from_memory_and_recovers(tmp_pat
     with opened(tmp_path / "b.db", report=reports, connect=lambda path: Refusing(path, fault)) as buffer:
         waiting = buffer.append(T, b"1")
         until(lambda: buffer.committed(T) == 1)
-        assert [b.body for b in buffer.read("main", T).result(5)] == [b"1"]
+        assert [b.body for b in buffer.read("main", T).result(60)] == [b"1"]
         fault.clear()
-        waiting.committed.result(20)
+        waiting.committed.result(60)
         put(buffer, T, b"2")
         assert numbers(everything(buffer, "main", T)) == {1, 2}
         until(lambda: reports.of("buffer.recovered"))
@@ -241,7 +241,7 @@ for n in range(400):
     buffer.append(Lane.TELEMETRY, bytes(3000)).committed.exception
     buffer.append(Lane.ALARM, b"a%d" % n)
 try:
-    buffer.flush().result(20)
+    buffer.flush().result(60)
 except Exception as error:
     print(type(error).__name__)
 stats = buffer.stats()

@@ -14,16 +14,16 @@ T, A, E = Lane.TELEMETRY, Lane.ALARM, Lane.EVENT
 def test_what_was_appended_can_be_read_settled_and_read_no_more(tmp_path):
     with opened(tmp_path / "b.db") as buffer:
         assert put(buffer, T, b"1", b"2", b"3") == 3
-        blocks = buffer.read("main", T).result(5)
+        blocks = buffer.read("main", T).result(60)
         assert [(b.first, b.last, b.body, b.log) for b in blocks][1] == (2, 2, b"2", buffer.log)
         buffer.settle("main", buffer.log, T, 1, 2)
         assert buffer.floor("main", buffer.log, T) == 3
-        assert [b.first for b in buffer.read("main", T).result(5)] == [3]
-        assert [b.first for b in buffer.read("spare", T).result(5)] == [1, 2, 3]
+        assert [b.first for b in buffer.read("main", T).result(60)] == [3]
+        assert [b.first for b in buffer.read("spare", T).result(60)] == [1, 2, 3]
         buffer.settle("main", buffer.log, T, 3, 3)
         assert buffer.floor("main", buffer.log, T) == buffer.next(T) == 4
         assert buffer.backlog("main") == []
-        assert numbers(buffer.history(buffer.log, T, 1, 9).result(5)) == {1, 2, 3}
+        assert numbers(buffer.history(buffer.log, T, 1, 9).result(60)) == {1, 2, 3}
 
 
 def test_each_lane_numbers_on_its_own_and_the_backlog_lists_the_urgent_first(tmp_path):
@@ -40,7 +40,7 @@ def test_a_new_start_is_a_new_log_and_the_older_one_is_served_first(tmp_path):
         put(buffer, T, b"1", b"2")
         buffer.settle("main", buffer.log, T, 1, 1)
         old = buffer.log
-        buffer.set_meta("anchor", b"x").result(5)
+        buffer.set_meta("anchor", b"x").result(60)
     with opened(tmp_path / "b.db") as buffer:
         assert buffer.log != old
         assert put(buffer, T, b"new") == 1
@@ -52,15 +52,15 @@ def test_a_new_start_is_a_new_log_and_the_older_one_is_served_first(tmp_path):
 
 def test_telemetry_waits_for_its_group_but_the_first_and_the_urgent_do_not(tmp_path):
     with opened(tmp_path / "b.db", options=Options(commit_interval=60.0)) as buffer:
-        buffer.append(T, b"first").committed.result(5)
+        buffer.append(T, b"first").committed.result(60)
         late = buffer.append(T, b"later")
         assert not late.committed.done()
-        buffer.append(A, b"alarm").committed.result(5)
-        late.committed.result(5)
+        buffer.append(A, b"alarm").committed.result(60)
+        late.committed.result(60)
         waiting = buffer.append(T, b"now", now=True)
-        waiting.committed.result(5)
+        waiting.committed.result(60)
         last = buffer.append(T, b"flushed")
-        buffer.flush().result(5)
+        buffer.flush().result(60)
         assert last.committed.done()
 
 
@@ -150,7 +150,7 @@ def test_what_changes_while_a_merge_is_at_work_stays_as_it_is(tmp_path, meanwhil
                 merger.step()
             return merger.merged
 
-        merged = buffer._worker.ask(work).result(10)
+        merged = buffer._worker.ask(work).result(60)
         assert merged == (60 if meanwhile == "nothing" else 0)
 
 
@@ -159,7 +159,7 @@ def test_a_route_takes_only_its_lanes(tmp_path):
         put(buffer, T, b"1")
         put(buffer, A, b"1")
         assert [p.lane for p in buffer.backlog("alarms")] == [A]
-        assert buffer.read("alarms", T).result(5) == []
+        assert buffer.read("alarms", T).result(60) == []
         assert buffer.floor("alarms", buffer.log, T) == 2
 
 
@@ -186,9 +186,9 @@ def test_settling_what_was_never_issued_does_nothing(tmp_path):
         buffer.settle("main", "ffffffffffffffff", T, 1, 1)
         buffer.settle("nobody", buffer.log, T, 1, 1)
         assert buffer.floor("main", buffer.log, T) == 1
-        assert buffer.history(buffer.log, T, -(2**70), 2**70).result(5)[0].first == 1
-        assert buffer.history("ffffffffffffffff", T, 1, 5).result(5) == []
-        assert buffer.read("main", T, after=2**62).result(5) == []
+        assert buffer.history(buffer.log, T, -(2**70), 2**70).result(60)[0].first == 1
+        assert buffer.history("ffffffffffffffff", T, 1, 5).result(60) == []
+        assert buffer.read("main", T, after=2**62).result(60) == []
 
 
 def test_too_large_a_body_is_the_callers_mistake(tmp_path):
@@ -196,7 +196,7 @@ def test_too_large_a_body_is_the_callers_mistake(tmp_path):
         with pytest.raises(ValueError, match="bytes"):
             buffer.append(T, bytes((1 << 20) + 1))
         put(buffer, Lane.BULK, bytes(1 << 20))
-        assert len(buffer.read("main", Lane.BULK, max_bytes=10).result(5)[0].body) == 1 << 20
+        assert len(buffer.read("main", Lane.BULK, max_bytes=10).result(60)[0].body) == 1 << 20
 
 
 def test_reports_wait_for_the_owner_and_survive_its_mistakes(tmp_path):
@@ -239,8 +239,8 @@ def test_a_bug_in_the_worker_is_seen_by_all_who_wait(tmp_path):
     buffer.append(T, b"2", now=True)
     until(lambda: buffer.stats().fault)
     with pytest.raises(RuntimeError, match="ZeroDivision"):
-        buffer.append(T, b"3").committed.result(5)
+        buffer.append(T, b"3").committed.result(60)
     with pytest.raises(RuntimeError):
-        buffer.read("main", T).result(5)
+        buffer.read("main", T).result(60)
     buffer._engine.shut()
     buffer._engine.lock.release()
