@@ -13,6 +13,7 @@ from agent.clock import SOURCES
 from agent.config import BufferConfig, ClockConfig, Config, StationConfig, measured, plans_of, specs_of
 from agent.hours import check_hours
 from agent.plans import load as load_plans
+from agent.ports import Owner, shared
 from agent.rule_check import check_rules
 from agent.say import languages
 from agent.trust import KEPT, check_keyring
@@ -59,10 +60,21 @@ def rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
             base=config.base,
             context=context,
         )
+    for table, problem in shared(_owners(config)):
+        yield table, [problem]
     devices = [device for one in config.actuators for device in (one.config, *one.factory.parts(one.config))]
     relays = [device for device in devices if isinstance(device, RelayConfig)]
     for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):
         yield f"actuator {name}", [problem]
+
+
+def _owners(config: Config) -> Iterator[Owner]:
+    """Everything that may open a port of its own."""
+    yield from ((f"bus {bus.name}", bus) for bus in config.buses)
+    yield from ((f"sensor {one.name}", one.config) for one in config.sensors)
+    for one in config.actuators:
+        yield from ((f"actuator {one.name}", part) for part in (one.config, *one.factory.parts(one.config)))
+    yield from ((f"bearer {one.name}", one.config) for one in config.bearers)
 
 
 def _optional(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
