@@ -33,10 +33,10 @@ def opened(path, **kwargs):
     try:
         yield buffer
     finally:
-        assert buffer.close(20)
+        assert buffer.close(60)
 
 
-def until(condition, seconds=20.0):
+def until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "did not happen in time"
