@@ -16,8 +16,7 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "bundle",
         description="Make a release in one file for stations without a network; make the key that signs it; check one.",
-        epilog="Exit codes: 0 done; 1 the bundle is not to be believed; 2 wrong input, or something is missing. "
-        "Example: fengsui bundle make --arch aarch64 --python 311 --key bundle.key",
+        epilog="Exit codes: 0 done; 1 the bundle is not to be believed; 2 wrong input, or something is missing.",
     )
     steps = verb.add_subparsers(dest="step", required=True, metavar="STEP")
     make = steps.add_parser("make", help="one archive, from the source tree and a package index")

@@ -13,8 +13,7 @@ def add(verbs: Any) -> None:
         "update",
         description="Prove a bundle by the keys that this station trusts, then install it beside the release in force and "
         "put it in force. When it does not come up, the release before it is back.",
-        epilog="Exit codes: 0 the new release is in force; 1 it is not, and what was in force still is; 2 wrong input. "
-        "Example: sudo fengsui update fengsui-0.2.0-aarch64-py311.tar",
+        epilog="Exit codes: 0 the new release is in force; 1 it is not, and what was in force still is; 2 wrong input.",
     )
     verb.add_argument("bundle", type=Path, help="the archive")
     proof = verb.add_mutually_exclusive_group()

@@ -45,7 +45,7 @@ named_by() {
 
 # Let link $1 name release $2: another link takes its name in one step (rename(2)), so that there is always one.
 point() {
-    ln -sfn -- "releases/$2" "$base/.$1.new" && mv -T -- "$base/.$1.new" "$base/$1" && sync -f "$base"
+    ln -sfn -- "releases/$2" "$base/.$1.new" && mv -T -- "$base/.$1.new" "$base/$1" && system sync -f "$base"
 }
 
 # Whether file $1 is the $2 of a release here: then it is ours to replace.

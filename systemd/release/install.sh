@@ -100,21 +100,26 @@ check_space() {
     [ "$free" -ge "$(fact NEED_KB)" ] || die no_space "$(fact NEED_KB)" "$free" "$base"
 }
 
+# The bundle's pip: a machine need not have one, nor ensurepip; and no settings of the machine's.
+run_pip() {
+    PIP_CONFIG_FILE=/dev/null PYTHONPATH='' "$release/bin/python" "$release/.pip/pip" --isolated --disable-pip-version-check "$@" >&2
+}
+
 # The folder of the release, whole and tried, or not at all: without `.complete` it is nobody's.
 lay() {
     rm -rf -- "$release"
     trap 'rm -rf -- "$release"' EXIT
     trap 'exit 1' HUP INT TERM
-    "$python" -m venv --without-pip "$release" || die not_laid venv
-    # Hashes of the signed list decide what is installed; no index, no configuration of pip's, no set-up code of anybody's.
-    env -u PIP_INDEX_URL -u PYTHONPATH PIP_CONFIG_FILE=/dev/null PYTHONDONTWRITEBYTECODE=1 \
-        "$release/bin/python" "$pip/pip" --isolated --no-cache-dir --disable-pip-version-check install --quiet --no-index --no-deps \
-        --only-binary=:all: --find-links "$bundle/wheels" --require-hashes -r "$bundle/requirements.txt" >&2 || die not_laid pip
-    PYTHONDONTWRITEBYTECODE=1 "$release/bin/python" "$pip/pip" --isolated --disable-pip-version-check check >&2 || die not_laid "pip check"
+    { "$python" -m venv --without-pip "$release" && "$python" -m zipfile -e "$pip" "$release/.pip"; } || die not_laid venv
+    # Hashes of the signed list decide what is installed; no index, no set-up code of anybody's.
+    run_pip install --quiet --no-cache-dir --no-index --no-deps --only-binary=:all: --find-links "$bundle/wheels" \
+        --require-hashes -r "$bundle/requirements.txt" || die not_laid pip
+    run_pip check --quiet || die not_laid "pip check"
+    rm -rf -- "$release/.pip"
     { cp -R -- "$bundle/system" "$bundle/docs" "$release/" && cp -- "$bundle/release" "$release/system/"; } || die not_laid system
     [ "$("$release/bin/fengsui" --version)" = "$(fact VERSION)" ] || die not_laid "fengsui --version"
     check_configuration
-    { sync -f "$release" && touch "$release/.complete" && sync -f "$release"; } || die not_laid sync
+    { system sync -f "$release" && touch "$release/.complete" && system sync -f "$release"; } || die not_laid sync
     trap - EXIT HUP INT TERM
 }
 
