@@ -96,10 +96,13 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """`end` for text; `start` and `length` (a number or a field) for binary frames; text may have a `start`, too."""
+    """`end` for text; `start` and `length` (a number or a field) for binary frames; text may have a `start`, too. `after`
+    bytes behind the end belong to the frame, and so does the end then: a checksum may be of any value, and cover it.
+    """
 
     start: bytes = b""
     end: bytes = b""
+    after: int = 0
     length: int | Length = 0
     longest: int = 256
     checksum: Checksum | None = None
@@ -109,6 +112,8 @@ class Framing:
             raise LocalError("framing", "needs an end or a length, and only one of them")
         if self.length and not self.start:
             raise LocalError("framing", "a frame of a given length needs a start")
+        if self.after < 0 or (self.after and not self.end):
+            raise LocalError("framing", "bytes after the end need an end")
         if isinstance(self.length, int) and self.length > self.longest:
             raise LocalError("framing", f"length {self.length} is more than longest {self.longest}")
 
@@ -130,12 +135,23 @@ class Frames:
         return self._lines() if self._framing.end else self._binary()
 
     def _lines(self) -> list[bytes | Flaw]:
-        *lines, self._rest = self._rest.split(self._framing.end)
+        *lines, self._rest = self._ended()
         found = [self._line(line) for line in lines if line.strip(b"\r\n\0")]
         if len(self._rest) > self._framing.longest:
             found.append(Flaw("too-long", self._rest[: self._framing.longest]))
             self._rest = self._rest[-len(self._framing.end) :]
         return found
+
+    def _ended(self) -> list[bytes]:
+        """What has ended, and the rest."""
+        end, after = self._framing.end, self._framing.after
+        if not after:
+            return self._rest.split(end)
+        lines, rest = [], self._rest
+        while (at := rest.find(end)) >= 0 and len(rest) >= (whole := at + len(end) + after):
+            lines.append(rest[:whole])
+            rest = rest[whole:]
+        return [*lines, rest]
 
     def _line(self, line: bytes) -> bytes | Flaw:
         if self._framing.start:
@@ -143,7 +159,7 @@ class Frames:
             if at < 0:
                 return Flaw("garbage", line)
             line = line[at:]
-        else:
+        elif not self._framing.after:  # where the checksum covers the end, it covers what goes before, too
             line = line.lstrip(b"\r\n\0")
         if len(line) > self._framing.longest:
             return Flaw("too-long", line[: self._framing.longest])
@@ -186,9 +202,11 @@ class Frames:
 
 
 def seal(framing: Framing, body: bytes) -> bytes:
-    """A frame as the instrument sends it: for simulators. `body` has its start, and its length where it has one."""
-    checksum = framing.checksum
+    """A frame as the instrument sends it: for simulators. `body` has its start, its length where it has one, and its end
+    where bytes come after that.
+    """
+    checksum, end = framing.checksum, b"" if framing.after else framing.end
     if checksum is None:
-        return body + framing.end
+        return body + end
     covered = body[checksum.skip : len(body) - checksum.gap]
-    return body + checksum.of(covered) + framing.end
+    return body + checksum.of(covered) + end

@@ -126,6 +126,7 @@ TABLE = (
     Unit("A.h", "Ah", 0, "ampere-hours", "安时"),
     Unit("W.h", "Wh", 0, "watt-hours", "瓦时"),
     Unit("kW.h", "kWh", 0, "kilowatt-hours", "千瓦时"),
+    Unit("kV/m", "kV/m", 0, "kilovolts per metre", "千伏每米"),
     Unit("Ohm", "Ohm", 0, "ohms", "欧姆"),
     Unit("kOhm", "Ohm", 3, "kiloohms", "千欧"),
     Unit("S/m", "S/m", 0, "siemens per metre", "西每米"),

@@ -2,6 +2,7 @@
 is weighed. A confidence is no proof: two makers may use one map.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -9,6 +10,7 @@ from math import isfinite
 from drivers.scan.prober import Prober
 from drivers.sensors.modbus_profile import ModbusProfile, ModbusSeries
 from drivers.sensors.nmea_profile import NmeaProfile
+from drivers.sensors.sdi12_profile import Sdi12Profile
 from protocols.errors import RemoteError
 from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Request
 from protocols.modbus_plan import Block, Planner
@@ -159,3 +161,10 @@ def match_sentences(said: Sequence[str], profiles: Sequence[NmeaProfile]) -> lis
                 Candidate(profile.name, profile.title, round(share * MOST_CONFIDENCE, 2), good, len(profile.series))
             )
     return sorted(found, key=lambda one: -one.confidence)[:MOST_CANDIDATES]
+
+
+def match_identity(identity: str, profiles: Sequence[Sdi12Profile]) -> list[Candidate]:
+    """SDI-12 profiles by what a probe says of itself; of several, the one that knows more of the name goes first."""
+    fitting = [one for one in profiles if one.identity and re.search(one.identity, identity)]
+    fitting.sort(key=lambda one: -len(one.identity))
+    return [Candidate(one.name, one.title, MOST_CONFIDENCE, len(one.series), len(one.series)) for one in fitting]

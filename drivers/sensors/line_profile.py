@@ -42,12 +42,15 @@ class LengthTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FrameTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`start` and `end` as text, `start_hex` and `end_hex` as bytes; `length` fixed, `length_field` said in the frame."""
+    """`start` and `end` as text, `start_hex` and `end_hex` as bytes; `length` fixed, `length_field` said in the frame;
+    `after` as `protocols.line_frame.Framing` explains it.
+    """
 
     start: str = ""
     start_hex: str = ""
     end: str = ""
     end_hex: str = ""
+    after: int = 0
     length: int = 0
     length_field: LengthTable | None = None
     longest: int = 256
@@ -59,6 +62,7 @@ class FrameTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return Framing(
             start=_bytes(self.start, self.start_hex),
             end=_bytes(self.end, self.end_hex),
+            after=self.after,
             length=self.length if said is None else Length(said.at, said.size, said.order, said.add),
             longest=self.longest,
             checksum=None if self.checksum is None else self.checksum.made(),

@@ -1,5 +1,6 @@
 """Profiles of SDI-12 probes: which value of which measurement is which series."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,6 +40,9 @@ class Sdi12Series(PortSeries, forbid_unknown_fields=True, kw_only=True):
 
 
 class Sdi12Profile(Profile, forbid_unknown_fields=True, kw_only=True):
+    """`identity`: a pattern of how the probe names itself (maker, model, version), by which a scan knows it."""
+
+    identity: str = ""
     series: list[Sdi12Series]
     defaults: Sdi12Defaults = msgspec.field(default_factory=Sdi12Defaults)
 
@@ -58,6 +62,10 @@ def open_sdi12(name: str, directories: Sequence[Path] = ()) -> tuple[Sdi12Profil
 def check_sdi12(profile: Sdi12Profile) -> Iterator[Problem]:
     """What is wrong with a profile besides the types of its keys."""
     yield from head_problems(profile, "sdi12", profile.series)
+    try:
+        re.compile(profile.identity)
+    except re.error as wrong_pattern:
+        yield Problem("identity", "line.piece", {"why": str(wrong_pattern)})
     yield from series_problems(profile.series)
     for one in profile.series:
         try:

@@ -188,6 +188,49 @@ SAID = {
         {"gas.range": 100, "gas.h2s": 23.5, "gas.fault": 0, "gas.alarm1": 1, "gas.alarm2": 1, "gas.calibrating": 1},
     ),
     "oldham-itrans-2-lel": ({101: (0xFFFE,)}, {"gas.combustible": -2}),
+    "lambrecht-pro-wind-speed": (
+        {0: (56, 41, 123, 0xD8F1)},  # -9999: no value
+        {"wind.speed": 5.6, "wind.speed.mean": 4.1, "wind.gust": 12.3},
+    ),
+    "lambrecht-pro-wind-direction": ({200: (2715, 2680)}, {"wind.direction": 271.5, "wind.direction.mean": 268}),
+    "balluff-bsi-r11a0-tilt": ({0: (18250,), 10: (0x10000 - 425,)}, {"tilt.angle": 182.5, "device.temperature": -4.25}),
+    "gropoint-gplp-8-soil": ({0: (123, 0xFFFF), 7: (451,)}, {"soil.moisture.1": 12.3, "soil.moisture.8": 45.1}),
+    "honeywell-xnx-gas": (
+        {2: (*high_first(50.0), 1103, 0b0100_0011)},
+        {"gas.concentration": 50, "gas.status": 1103, "gas.alarm1": 1, "gas.alarm2": 1, "gas.fault": 1},
+    ),
+    "honeywell-sensepoint-xrl-gas": (
+        {102: (*high_first(12.5), 0)},
+        {"gas.concentration": 12.5, "gas.status": 0},
+    ),
+    "pemtech-pt495-gas": ({0: (20, 0x0201)}, {"gas.concentration": 20, "gas.status": 0x0201}),
+    "eastron-sdm230": (
+        {0: high_first(230.2), 6: high_first(10.5), 12: high_first(-2400.0), 30: high_first(0.95), 74: high_first(3.5)},
+        {
+            "mains.voltage": 230.2,
+            "mains.current": 10.5,
+            "mains.power": -2400,
+            "mains.power_factor": 0.95,
+            "mains.energy.export": 3.5,
+        },
+    ),
+    "eastron-sdm72": (
+        {4: high_first(229.5), 8: high_first(3.25), 52: high_first(1200.0), 70: high_first(50.0)},
+        {"mains.voltage.c": 229.5, "mains.current.b": 3.25, "mains.power": 1200, "mains.frequency": 50},
+    ),
+    "chint-dtsu666": (
+        {
+            0x2006: high_first(2301.0),
+            0x200E: high_first(1500.0),
+            0x2012: high_first(-5250.0),
+            0x2044: high_first(5001.0),
+        },
+        {"mains.voltage.a": 230.1, "mains.current.b": 1.5, "mains.power": -525, "mains.frequency": 50.01},
+    ),
+    "schneider-iem3000": (
+        {0x0BB9: high_first(2.5), 0x0BD7: high_first(231.0), 0x0BF3: high_first(1.25), 0x0C25: high_first(49.5)},
+        {"mains.current.b": 2.5, "mains.voltage.c": 231, "mains.power": 1.25, "mains.frequency": 49.5},
+    ),
 }
 
 
@@ -200,6 +243,20 @@ def test_the_registers_of_a_device_mean_what_its_source_says(name):
 
 # Replies that the makers print: (profile, reply, first address asked for, what it means).
 PRINTED = [
+    ("fuan-surge-monitor", "010304001500026A36", 0, {"surge.leakage": 0.21, "lightning.strikes": 2}),
+    (
+        "peacefair-pzem-004t",
+        "01041408D1006C000000F400000026000001F4006400005134",
+        0,
+        {
+            "mains.voltage": 225.7,
+            "mains.current": 0.108,
+            "mains.power": 24.4,
+            "mains.energy": 38,
+            "mains.frequency": 50,
+            "mains.power_factor": 1,
+        },
+    ),
     ("sonbus-xm9505-rain", "0103020218B92E", 0, {"rain.total": 53.6}),
     (
         "winkool-vtn-vibrating-wire",
@@ -217,7 +274,8 @@ def test_a_printed_reply_means_what_its_maker_says(name, frame, address, means):
     profile = opened(name)
     assert unit == profile.defaults.unit
     registers = {one.name: one.register() for one in profile.series}
-    assert {name: registers[name].decode([words[registers[name].address - address]]) for name in means} == means
+    places = {name: slice(one.address - address, one.address - address + one.width) for name, one in registers.items()}
+    assert {name: registers[name].decode(words[places[name]]) for name in means} == means
 
 
 def test_what_a_device_cannot_tell_is_no_value():
@@ -295,6 +353,61 @@ PROBES = [
         },
     ),
     ("ott-pls-500", ("+2.100+11.25+0",), {"water.level": 2.1, "water.temperature": 11.25, "device.status": 0}),
+    (
+        "campbell-cs475",  # the manual's example
+        ("+100.050+25.000+0",),
+        {"water.level": 100.05, "water.distance": 25, "device.status": 0},
+    ),
+    (
+        "vega-puls-c21",
+        ("+1.250+3.750+12.5", "+81.5+0"),
+        {
+            "water.level": 1.25,
+            "water.distance": 3.75,
+            "device.temperature": 12.5,
+            "radar.signal": 81.5,
+            "device.status": 0,
+        },
+    ),
+    ("campbell-cs451", ("+19.613-1.5",), {"water.pressure": 19.613, "water.temperature": -1.5}),
+    (
+        "meter-hydros-21",
+        ("+1024+11.5+420",),
+        {"water.level": 1024, "water.temperature": 11.5, "water.conductivity": 420},
+    ),
+    (
+        "in-situ-level-troll",
+        ("+10.0+12.25+23.1",),
+        {"water.pressure": 68.94757, "water.temperature": 12.25, "water.level": 7.04088},
+    ),
+    (
+        "geolux-lx-80-waves",
+        ("+1.21+1.19+4.8+3.9+6.1", "-0.7+1.4+0.21+0.20"),
+        {
+            "wave.height": 1.21,
+            "wave.height.spectral": 1.19,
+            "wave.period.mean": 4.8,
+            "wave.period.crest": 3.9,
+            "wave.period": 6.1,
+            "tide.level.lowest": -0.7,
+            "tide.level.highest": 1.4,
+            "tide.level": 0.21,
+            "tide.level.median": 0.2,
+        },
+    ),
+    ("campbell-rainvue-10", ("+0.5+5+1234+3.0+6.0",), {"rain.tips": 5}),
+    (
+        "stevens-hydraprobe",
+        ("+0.321+0.045+18.5", "+65.3+0.05+21.1"),
+        {"soil.moisture": 32.1, "soil.conductivity": 0.045, "soil.temperature": 18.5},
+    ),
+    ("meter-teros-11", ("+2345.00+18.2",), {"soil.moisture": 21.40255, "soil.temperature": 18.2}),
+    ("meter-5tm", ("+17.35+19.2",), {"soil.permittivity": 17.35, "soil.temperature": 19.2}),
+    (
+        "campbell-clarivue-10",
+        ("+12.5+1+2+3", "+4+15.5+0"),
+        {"water.turbidity": 12.5, "water.temperature": 15.5, "device.status": 0},
+    ),
 ]
 
 
@@ -304,4 +417,38 @@ def test_the_values_of_a_probe_in_their_order(name, buffers, means):
     assert problems == []
     found = [value for text in buffers for value in numbers(text.encode())]
     read = {one.name: _value(one, found) for one in profile.series}
+    assert {name: value for name, value in read.items() if value is not None} == means
+
+
+MEASUREMENTS = [
+    (
+        "gill-maximet-sdi12",  # the manual's examples
+        {"M2": "+029+000.01+0000", "M3": "+002.1+123.1+0000", "M4": "+0001+00.00+0000"},
+        {"wind.direction": 29, "wind.speed": 0.01, "rain.intensity": 2.1, "rain.total": 123.1, "solar.irradiance": 1},
+    ),
+    (
+        "campbell-avw200",
+        {
+            "M1": "+2812.345+1.25+88.5+1200.5+0.98+3100.5",
+            "M2": "-9999999+0.004+1.1+900.0+0.5+3050.5",
+        },  # a wire too faint
+        {
+            "ch1.frequency": 2812.345,
+            "ch1.amplitude": 1.25,
+            "ch1.noise_ratio": 88.5,
+            "ch1.thermistor": 3100.5,
+            "ch2.amplitude": 0.004,
+            "ch2.noise_ratio": 1.1,
+            "ch2.thermistor": 3050.5,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "answers", "means"), MEASUREMENTS)
+def test_the_values_of_a_probe_with_several_measurements(name, answers, means):
+    profile, problems = open_sdi12(name)
+    assert problems == []
+    said = {command: list(numbers(text.encode())) for command, text in answers.items()}
+    read = {one.name: _value(one, said[one.command]) for one in profile.series}
     assert {name: value for name, value in read.items() if value is not None} == means

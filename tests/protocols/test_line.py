@@ -164,3 +164,23 @@ def test_no_bytes_make_a_piece_fall(kind, order, data, at):
     except RemoteError:
         return
     assert isinstance(found, int | float)
+
+
+BLOCK = Framing(end=b"END", after=1, checksum=Checksum("lrc"))
+
+
+def test_a_checksum_behind_the_end_covers_the_end_and_may_be_any_byte():
+    bodies = [b"\r\nV\t%c\r\nEND" % number for number in range(256)]
+    frames = [seal(BLOCK, body) for body in bodies]
+    assert len({frame[-1] for frame in frames}) == 256
+    assert all(sum(frame) % 256 == 0 for frame in frames)
+    assert Frames(BLOCK).feed(b"".join(frames)) == frames
+    fed = Frames(BLOCK)
+    assert [one for byte in b"".join(frames[:9]) for one in fed.feed(bytes([byte]))] == frames[:9]
+    assert [BLOCK.data(frame) for frame in frames] == bodies
+
+
+@pytest.mark.parametrize("wrong", [{"after": 1, "start": b"x", "length": 4}, {"end": b"x", "after": -1}])
+def test_bytes_after_an_end_need_an_end(wrong):
+    with pytest.raises(LocalError):
+        Framing(**wrong)
