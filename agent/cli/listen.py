@@ -11,6 +11,8 @@ from agent.cli.common import complain, print_json, seconds, with_json
 if TYPE_CHECKING:
     from agent.listen import Tracker
 
+SAVE_EVERY = 10.0  # seconds: what a kill -9 makes a subscriber see twice
+
 
 def add(verbs: Any) -> None:
     verb = verbs.add_parser(
@@ -64,17 +66,21 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as wrong:
         complain("listen.options", why=wrong)
         return 2
-    if options.state:
-        _save(options.state, tracker.save())
+    _save(options.state, tracker)
     return _sum_up(tracker, as_json=options.json)
 
 
 def _follow(client: Any, tracker: "Tracker", options: argparse.Namespace) -> None:
+    from time import monotonic
+
     from agent.heal import Healer
 
-    healer = Healer(tracker)
+    healer, save_at = Healer(tracker), monotonic() + SAVE_EVERY
     try:
         for message in client.messages(options.seconds):
+            if monotonic() >= save_at:
+                _save(options.state, tracker)
+                save_at = monotonic() + SAVE_EVERY
             for topic, payload in healer.due() if options.heal else ():
                 client.publish(topic, payload, retain=False)
             if message is None:
@@ -86,10 +92,12 @@ def _follow(client: Any, tracker: "Tracker", options: argparse.Namespace) -> Non
         return
 
 
-def _save(file: Path, data: bytes) -> None:
+def _save(file: Path | None, tracker: "Tracker") -> None:
     """Old or new, never half."""
+    if file is None:
+        return
     fresh = file.with_suffix(file.suffix + ".new")
-    fresh.write_bytes(data)
+    fresh.write_bytes(tracker.save())
     fresh.replace(file)
 
 

@@ -1,9 +1,12 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.cli import listen
+from agent.cli.broker import Message
 from agent.listen import Tracker
 from protocols import columns, event, resend, senml
 from protocols.envelope import DEFAULT_ROOT, up
@@ -296,3 +299,22 @@ def test_a_digest_stands_outside():
     (item,) = tracker.take(up(DEFAULT_ROOT, STATION, "digest"), b"\x01\x02")
     assert item.as_json() == {"kind": "digest", "station": STATION, "bytes": 2}
     assert not list(tracker.holdings)
+
+
+def test_what_was_seen_is_on_disk_before_the_command_ends(tmp_path, monkeypatch):
+    """A subscriber that is killed knows its ranges all the same."""
+    state, known = tmp_path / "ranges.json", []
+
+    class Client:
+        def messages(self, _seconds):
+            for number in (1, 2):
+                yield Message(READINGS, message(LOG, number, number, 1), retained=False)
+            yield None
+            known.append(state.read_bytes())
+
+    monkeypatch.setattr(listen, "SAVE_EVERY", 0.0)
+    tracker = Tracker()
+    listen._follow(Client(), tracker, SimpleNamespace(seconds=None, heal=False, quiet=True, state=state))
+    again = Tracker()
+    again.load(known[0])
+    assert not list(again.take(READINGS, message(LOG, 1, 1, 1))), "it was seen, and would be taken twice"
