@@ -1,15 +1,14 @@
-"""One TOML file → a typed configuration, or every mistake in it at once.
+"""A station's configuration: its tables, typed, and what follows of them. Read by `agent.config_reader`, judged by
+`agent.config_rules`, loaded by `agent.config_load`.
 
 Secrets are never in it, only the names of files that hold them. Relative names start at the file's own directory.
 """
 
 import contextlib
 import os
-import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,10 +20,8 @@ from agent.plans import Plans
 from agent.plans import load as load_plans
 from agent.route import RouteConfig
 from agent.rules import RuleConfig
-from drivers import registry
-from drivers.api import Context, Factory, Problem, SeriesSpec
+from drivers.api import Context, Factory, SeriesSpec
 from drivers.bus import BusConfig
-from drivers.collect import collect
 from drivers.values import Duration, Size
 from protocols.errors import ProtocolError
 
@@ -36,9 +33,7 @@ if TYPE_CHECKING:
     from agent.hearing import MicrophoneConfig
     from agent.lan import LanConfig
 
-T = TypeVar("T", bound=msgspec.Struct)
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
-LARGEST_FILE = 1 << 20  # bytes; a station's configuration is some kilobytes
 
 
 class StationConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -158,223 +153,6 @@ class Config:
     def sockets(self) -> list[Path]:
         """Where a technician's command looks for a running agent: where it would serve itself, and where the unit does."""
         return [self.socket, RUNTIME / self.control.socket] if self.socket else []
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Walks the tables of one file and keeps what is wrong."""
-
-    file: Path
-    data: Mapping[str, Any]
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, table: str, problems: Iterable[Problem]) -> None:
-        self.findings += [Finding(str(self.file), table, problem) for problem in problems]
-
-    def one(self, name: str, kind: type[T], default: T | None = None) -> T | None:
-        """The table `[name]`, or `default` where it is absent."""
-        table = self.data.get(name)
-        if table is None:
-            if default is None:
-                self.add("", [Problem(name, "config.missing_table")])
-            return default
-        if not isinstance(table, dict):
-            self.add("", [Problem(name, "config.not_a_table")])
-            return None
-        made, problems = collect(kind, table)
-        self.add(name, problems)
-        return made
-
-    def many(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each `[[name]]` with its label."""
-        tables = self.data.get(name, [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables if table is not None):
-            self.add("", [Problem(name, "config.not_a_list")])
-            return
-        seen: set[str] = set()
-        for place, table in enumerate(tables, 1):
-            if table is None:  # left out, and those behind it keep their places
-                continue
-            label = label_of(name, place, table)
-            if label in seen:
-                self.add(label, [Problem("name", "config.duplicate_name", {"name": table.get("name")})])
-            seen.add(label)
-            yield label, table
-
-    def typed(self, name: str, kind: type[T]) -> list[T]:
-        return list(self.placed(name, kind).values())
-
-    def placed(self, name: str, kind: type[T]) -> dict[str, T]:
-        """By their labels."""
-        made = {}
-        for label, table in self.many(name):
-            one, problems = collect(kind, table)
-            self.add(label, problems)
-            if one is not None:
-                made[label] = one
-        return made
-
-    def driven(self, name: str, table_of: Mapping[str, str], default: str) -> list[Made]:
-        """Tables that name their driver; the rest of the table is the driver's own."""
-        made = []
-        for label, table in self.many(name):
-            rest = dict(table)
-            driver = rest.pop("driver", default)
-            factory = registry.resolve(table_of, driver)
-            if isinstance(factory, Problem):
-                self.add(label, [factory])
-                continue
-            one, problems = collect(factory.config, rest)
-            self.add(label, problems)
-            if one is not None:
-                made.append(Made(str(table.get("name", "")), driver, factory, one))
-        return made
-
-
-KNOWN = (
-    *("station", "clock", "buffer", "control", "warnings", "route", "bus", "sensor", "actuator"),
-    *("rule", "button", "contacts", "bearer", "narrow", "derived", "lan", "consistency", "microphone"),
-)
-
-
-def label_of(name: str, place: int, table: Mapping[str, Any]) -> str:
-    """What a person finds one of `[[name]]` by: its name, or its place in the list."""
-    return f"{name} {table.get('name', place)}"
-
-
-def load(file: Path, forgive: Collection[str] = (), *, lenient: bool = False) -> tuple[Config | None, list[Finding]]:
-    """Read and check a configuration; None where it cannot be used. Opens no port and no connection. `forgive` names codes of
-    problems that the caller is there to mend; `lenient` leaves out what `agent.lenient` may.
-    """
-    reader = _Reader(file, {})
-    try:
-        with file.open("rb") as stream:
-            reader.data = tomllib.loads(stream.read(LARGEST_FILE).decode())
-    except OSError as wrong:
-        reader.add("", [Problem("", "config.unreadable", {"why": wrong.strerror or str(wrong)})])
-        return None, reader.findings
-    except ValueError as wrong:  # TOMLDecodeError and UnicodeDecodeError are both
-        reader.add("", [Problem("", "config.not_toml", {"why": str(wrong)})])
-        return None, reader.findings
-    if lenient:
-        from agent.lenient import forgiving
-
-        return forgiving(reader.data, lambda data: _checked(_Reader(file, data), forgive))
-    return _checked(reader, forgive)
-
-
-def _checked(reader: _Reader, forgive: Collection[str]) -> tuple[Config | None, list[Finding]]:
-    config = _read(reader)
-    if config is not None:
-        from agent.config_rules import rules
-
-        for table, problems in rules(config):
-            reader.add(table, (one for one in problems if one.code not in forgive))
-    return (None if reader.findings else config), reader.findings
-
-
-def _read(reader: _Reader) -> Config | None:
-    known = dict.fromkeys(KNOWN)
-    reader.add(
-        "", [Problem(n, "config.unknown_table", {"known": ", ".join(KNOWN)}) for n in reader.data if n not in known]
-    )
-    station = reader.one("station", StationConfig)
-    clock = reader.one("clock", ClockConfig, ClockConfig())
-    buffer = reader.one("buffer", BufferConfig, BufferConfig())
-    control = reader.one("control", ControlConfig, ControlConfig())
-    warnings = reader.one("warnings", WarningsConfig) if "warnings" in reader.data else None
-    routes = reader.typed("route", RouteConfig)
-    buses = reader.typed("bus", BusConfig)
-    sensors = reader.driven("sensor", registry.SOURCES, "modbus")
-    actuators = reader.driven("actuator", registry.ACTUATORS, "modbus-relay")
-    rules = reader.typed("rule", RuleConfig)
-    buttons = reader.typed("button", ButtonConfig)
-    contacts = _contacts(reader)
-    bearers, narrow = _narrow(reader)
-    if station is None or clock is None or buffer is None or control is None:
-        return None
-    return Config(
-        reader.file,
-        station,
-        clock,
-        buffer,
-        control,
-        warnings,
-        routes,
-        buses,
-        sensors,
-        actuators,
-        rules,
-        buttons,
-        contacts,
-        bearers,
-        narrow,
-        _derived(reader),
-        consistency=_consistency(reader),
-        lan=_lan(reader),
-        microphone=_microphone(reader),
-    )
-
-
-def _narrow(reader: _Reader) -> "tuple[list[BearerTable], NarrowConfig | None]":
-    """`[[bearer]]` and `[narrow]`; a station without them pays nothing for them."""
-    if not {"bearer", "narrow"} & reader.data.keys():
-        return [], None
-    from agent.bearers.config import NarrowConfig, parse
-
-    bearers = []
-    for label, table in reader.many("bearer"):
-        one, problems = parse(table)
-        reader.add(label, problems)
-        bearers += [one] if one is not None else []
-    return bearers, reader.one("narrow", NarrowConfig, NarrowConfig())
-
-
-def _contacts(reader: _Reader) -> "ContactsConfig | None":
-    if "contacts" not in reader.data:
-        return None
-    from agent.contacts import ContactsConfig
-
-    return reader.one("contacts", ContactsConfig)
-
-
-def _derived(reader: _Reader) -> "list[DerivedTable]":
-    if "derived" not in reader.data:
-        return []
-    from agent.derive.config import parse
-
-    made = []
-    for label, table in reader.many("derived"):
-        one, problems = parse(table, label)
-        reader.add(label, problems)
-        made += [one] if one is not None else []
-    return made
-
-
-def _lan(reader: _Reader) -> "LanConfig | None":
-    """`[lan]`; a station without it listens to no network."""
-    if "lan" not in reader.data:
-        return None
-    from agent.lan import LanConfig
-
-    return reader.one("lan", LanConfig)
-
-
-def _microphone(reader: _Reader) -> "MicrophoneConfig | None":
-    """`[microphone]`; a station without it listens to nothing."""
-    if "microphone" not in reader.data:
-        return None
-    from agent.hearing import MicrophoneConfig
-
-    return reader.one("microphone", MicrophoneConfig, MicrophoneConfig())
-
-
-def _consistency(reader: _Reader) -> "dict[str, ConsistencyConfig]":
-    if "consistency" not in reader.data:
-        return {}
-    from agent.consistency import ConsistencyConfig
-
-    return reader.placed("consistency", ConsistencyConfig)
 
 
 def plans_of(config: Config) -> Plans:

@@ -1,6 +1,6 @@
 """What must hold between the tables of a configuration, and what each driver knows to be wrong beforehand.
 
-Opens no port and no connection; each finding has its table. `agent.config` reads the tables themselves.
+Opens no port and no connection; each finding has its table. `agent.config_reader` reads the tables themselves.
 """
 
 from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ not start; one that lacks a thermometer should.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.config import label_of
+from agent.config_reader import label_of
 
 if TYPE_CHECKING:
     from agent.config import Config

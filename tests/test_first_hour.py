@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from agent import cli
-from agent.config import load
+from agent.config_load import load
 from tests.support.tree import ROOT
 
 GUIDE = ROOT / "docs" / "operator" / "first-hour.md"

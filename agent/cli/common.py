@@ -50,7 +50,7 @@ def load_or_say(
     """The configuration; or None, after every mistake in it has been shown, but for what the command is there to mend.
     `lenient`: what was left out of it is shown, too.
     """
-    from agent.config import load
+    from agent.config_load import load
 
     config, findings = load(file, forgive, lenient=lenient)
     if findings and as_json and config is None:
@@ -64,7 +64,7 @@ def load_or_say(
 
 def load_to_ask(file: Path, *, as_json: bool = False) -> "Config | None":
     """For whoever asks a running agent: all that can be used, since the agent may have started without the rest."""
-    from agent.config import load
+    from agent.config_load import load
 
     config, _ = load(file, BEARABLE, lenient=True)
     return load_or_say(file, as_json=as_json) if config is None else config

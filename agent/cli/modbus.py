@@ -195,7 +195,7 @@ def _by_name(options: argparse.Namespace) -> Target | None:
 
 def _by_url(options: argparse.Namespace) -> Target | None:
     """As it was named. An agent that runs has its own ports open, so that there it is the one to ask."""
-    from agent.config import load
+    from agent.config_load import load
     from agent.say import say
     from drivers.address import parse
     from drivers.bus import SCHEMES, BusConfig

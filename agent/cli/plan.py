@@ -88,7 +88,7 @@ def run_show(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> "tuple[Config | None, list[Problem], Plans | None]":
     """The plans of a station, in its language, against the signals that its actuators know."""
-    from agent.config import load as load_config
+    from agent.config_load import load as load_config
     from agent.plans import load
     from drivers.actuators.patterns import shipped
 

@@ -10,23 +10,20 @@ import json
 import secrets
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
-from typing import Any
 
-from agent.site.pack import CONFIG, LABEL, SECRET, plain_name
+from agent.site.gather import gather
+from agent.site.pack import CONFIG, LABEL, SECRET
 from agent.site.questions import credentials
 from protocols.envelope import is_station
 from protocols.errors import LocalError
 
 PORT = "${port}"
 MOST_ROWS = 10_000
-LARGEST = 4 << 20  # bytes of one file
 SECRET_BYTES = 32
 MISSING = "port.missing"  # no port of a site is there in the office
-# Keys of the configuration that name files which every station of the template shares.
-SHARED = (("station", "names"), ("warnings", "keyset"), ("warnings", "plans"), ("narrow", "headend"))
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -56,10 +53,7 @@ def files_of(template: Path, row: Mapping[str, str]) -> dict[str, bytes]:
     if not data.get("station", {}).get("state"):
         raise LocalError("provision-template", 'say in [station] where its state is kept: state = "/var/lib/fengsui"')
     files = {CONFIG: text.encode(), SECRET: secrets.token_hex(SECRET_BYTES).encode() + b"\n"}
-    for name in shared(data):
-        if not plain_name(name):
-            raise LocalError("provision-template", f"{name}: name a file beside the template")
-        files[name] = read(template.parent / name)
+    files |= gather(data, template.parent)
     for route in data.get("route", []):
         if route.get("credentials"):
             files[route["credentials"]] = credentials(row).encode()
@@ -77,22 +71,6 @@ def fill(template: str, row: Mapping[str, str]) -> str:
         raise LocalError("provision-template", f"no column for {wrong}") from None
 
 
-def shared(data: Mapping[str, Any]) -> Iterator[str]:
-    for table, key in SHARED:
-        if data.get(table, {}).get(key):
-            yield str(data[table][key])
-    for route in data.get("route", []):
-        yield from (str(route[key]) for key in ("ca",) if route.get(key))
-
-
-def read(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        data = stream.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise LocalError("provision-template", f"{file} has more than {LARGEST} bytes")
-    return data
-
-
 def label(station: str, secret: bytes) -> bytes:
     """For the box: which station it becomes, and the mark of its enrolment, not the secret."""
     import segno
@@ -108,11 +86,12 @@ def mark(secret: bytes) -> str:
 
 
 def _check(station: str, files: Mapping[str, bytes]) -> None:
-    from agent.config import load
+    from agent.config_load import load
 
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             file = Path(folder) / name
+            file.parent.mkdir(exist_ok=True)
             file.write_bytes(data.replace(PORT.encode(), b"serial:///dev/ttyS0") if name == CONFIG else data)
             file.chmod(0o600)
         _config, findings = load(Path(folder) / CONFIG, forgive=(MISSING,))

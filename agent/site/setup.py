@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.config import load
+from agent.config_load import load
 from agent.finding import Finding
 from agent.site.identity import CLIENT_KEY, Identity, give, make_identity, show, write_request, write_secret
-from agent.site.pack import CONFIG, SECRET
+from agent.site.pack import CLIPS, CONFIG, PROFILES, SECRET
 from protocols.errors import LocalError
 
 QR_TEXT, QR_SVG, QR_PNG = "identity.txt", "identity.svg", "identity.png"
@@ -26,11 +26,11 @@ def tried(files: Mapping[str, bytes], target: Path) -> list[Finding]:
     """What is wrong with it, in a folder that is gone afterwards; files that lie beside the target already count."""
     with tempfile.TemporaryDirectory(dir=target.parent) as name:
         folder = Path(name)
-        for file in target.parent.iterdir():
+        for file in (one for part in (".", CLIPS, PROFILES) for one in (target.parent / part).glob("*")):
             if file.is_file():
-                (folder / file.name).symlink_to(file.absolute())
+                _beside(folder / file.relative_to(target.parent)).symlink_to(file.absolute())
         for file_name, data in files.items():
-            (folder / file_name).unlink(missing_ok=True)
+            _beside(folder / file_name).unlink(missing_ok=True)
             (folder / file_name).write_bytes(data)
             (folder / file_name).chmod(0o600)
         return load(folder / CONFIG)[1]
@@ -45,7 +45,7 @@ def settle(files: Mapping[str, bytes], target: Path) -> Made:
     for name, data in files.items():
         file = target if name == CONFIG else target.parent / name
         if not file.exists():
-            write_secret(file, data)
+            write_secret(_beside(file), data)
     config, findings = load(target)
     if config is None:
         raise LocalError("init-check", str(findings[0]))
@@ -56,6 +56,12 @@ def settle(files: Mapping[str, bytes], target: Path) -> Made:
     for name in {*files, CLIENT_KEY} - {CONFIG}:
         give(target.parent / name, config.state)
     return Made(target, identity, request, labels(identity, target.parent))
+
+
+def _beside(file: Path) -> Path:
+    """With its folder there."""
+    file.parent.mkdir(exist_ok=True)
+    return file
 
 
 def labels(identity: Identity, folder: Path) -> Path:

@@ -146,7 +146,7 @@ def test_run_loads_only_what_it_uses(tmp_path):
     """Idle weight on a small gateway: what inspection, the terminal and the desk need is not the agent's."""
     (tmp_path / "station.toml").write_text('[station]\nid = "s1"\n')
     code = (
-        "import asyncio, sys\nfrom pathlib import Path\nfrom agent.config import load\nfrom agent.station import Station\n"
+        "import asyncio, sys\nfrom pathlib import Path\nfrom agent.config_load import load\nfrom agent.station import Station\n"
         "station = Station(load(Path(sys.argv[1]))[0])\nstation.stop.set()\nasyncio.run(station.run())\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import load, names_of
+from agent.config import names_of
+from agent.config_load import load
 
 GOOD = """
 [station]

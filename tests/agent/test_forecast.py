@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent.cli import main
-from agent.config import load
+from agent.config_load import load
 from agent.forecast import MONTH, forecast
 
 HEAD = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.config import load
+from agent.config_load import load
 from agent.lan import LanConfig
 from agent.sampling import context_of
 from drivers.api import Lan

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from agent.config import load
+from agent.config_load import load
 from agent.control import ask
 from agent.demo.process import AgentProcess
 from buffer.model import Lane

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from agent.config import load
+from agent.config_load import load
 from agent.say import say
 from drivers.simulated.line import Pty
 from tests.agent.test_config import GOOD

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agent.config import load
+from agent.config_load import load
 from agent.sampling import as_json, close_buses, context_of, newest, open_sensors, read_all, read_one, sources_of
 from drivers.simulated.modbus import TcpBus
 from drivers.simulated.unit import Fault, Unit

@@ -12,7 +12,7 @@ from cryptography.x509.oid import AttributeOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config import load
+from agent.config_load import load
 from agent.demo.authority import Authority
 from agent.keys import load_key
 from agent.site.pack import CONFIG, SECRET, open_pack, seal_pack
@@ -235,7 +235,7 @@ def with_entry(**facts):
         (with_entry(name="link", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "pack-entry"),
         (with_entry(name=CONFIG), "pack-entry"),
         (b"", "pack-archive"),
-        (bytes(9 << 20), "pack-size"),
+        (bytes(17 << 20), "pack-size"),
     ],
 )
 def test_a_pack_that_is_not_what_was_signed(data, reason):

@@ -10,7 +10,7 @@ import pytest
 
 from agent import cli
 from agent.cli.trust import roots_fingerprint
-from agent.config import load
+from agent.config_load import load
 from agent.demo.authority import COUNTY, EVERYTHING, PROVINCE
 from protocols import beacon, envelope, receipt
 from protocols.alert import Level

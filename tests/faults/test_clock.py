@@ -13,7 +13,7 @@ import pytest
 
 from agent import station as station_module
 from agent.clock import BUILD_TIME, LAST_TIME, Clock
-from agent.config import load
+from agent.config_load import load
 from agent.station import Station
 from protocols.quality import Reason, reasons_of
 from tests.support.broker import Broker

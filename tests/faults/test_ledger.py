@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from agent.config import load
+from agent.config_load import load
 from agent.station import Station
 from buffer.model import Lane
 from protocols import columns

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from agent import bodies
 from agent.bearers.fleet import Fleet, House
 from agent.clock import BUILD_TIME, Clock
-from agent.config import load
+from agent.config_load import load
 from agent.record import Recorder
 from agent.supervisor import Supervisor
 from buffer.model import Lane, Options, RouteSpec

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from agent.config import load
+from agent.config_load import load
 from tests.support.tree import ROOT
 
 HEAD = """
