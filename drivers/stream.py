@@ -6,6 +6,7 @@ A stream that ends or vanishes raises OSError. Its owner opens it anew, with bac
 import asyncio
 import errno
 import os
+import termios
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,13 @@ async def open_stream(address: Address, base: Path = Path()) -> Stream:
     raise OSError(errno.EINVAL, "not a byte stream", address.label)
 
 
+def refused(wrong: Exception, label: str) -> OSError:
+    """Why a port did not open, in the system's words: pyserial's own are English. EBUSY: another program holds its lock."""
+    code = getattr(wrong, "errno", None) or errno.ENOTTY
+    code = errno.EBUSY if code == errno.EAGAIN else code
+    return OSError(code, os.strerror(code), label)
+
+
 def gone(label: str) -> OSError:
     return OSError(errno.ENODEV, os.strerror(errno.ENODEV), label)
 
@@ -52,9 +60,12 @@ class SerialStream:
         import serial  # noqa: PLC0415 - a station without serial ports does not need it
 
         self._label = address.label
-        self._port: serial.Serial = serial.Serial(
-            address.path, address.baud, address.bits, address.parity, address.stop, timeout=0, exclusive=True
-        )
+        try:
+            self._port: serial.Serial = serial.Serial(
+                address.path, address.baud, address.bits, address.parity, address.stop, timeout=0, exclusive=True
+            )
+        except (serial.SerialException, ValueError, termios.error) as wrong:
+            raise refused(wrong, address.label) from None
         self._fd = self._port.fileno()
 
     async def read(self) -> bytes:

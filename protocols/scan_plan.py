@@ -69,7 +69,12 @@ def silence(setting: Setting, timeout: float) -> float:
 
 def forced(plan: Plan) -> float:
     """Seconds that line rate and timeouts force when nobody answers; who answers is quicker."""
-    return plan.listen + sum(silence(step.setting, plan.timeout) for step in plan.steps())
+    return plan.listen + sum(forced_at(plan, setting) for setting in plan.settings)
+
+
+def forced_at(plan: Plan, setting: Setting) -> float:
+    """The share of one setting."""
+    return sum(silence(setting, plan.timeout) for step in plan.steps() if step.setting == setting)
 
 
 def settings(bauds: Iterable[int], parities: Iterable[str]) -> tuple[Setting, ...]:

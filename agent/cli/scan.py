@@ -2,18 +2,21 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.cli.common import DEFAULT_CONFIG, complain, print_json, seconds, with_json
+from agent.cli.common import BEARABLE, DEFAULT_CONFIG, complain, print_json, seconds, with_json
 
 if TYPE_CHECKING:
+    from agent.config import Config
     from drivers.scan.line import Result
     from drivers.scan.ports import Port
     from protocols.scan_plan import Plan
 
-LINES_EVERY = 0.1  # of the work between two plain lines of progress
+LINES_EVERY = 0.1  # of the plan between two plain lines of progress
+REPEATED = ("scan.asking", "scan.asking_probe")  # one for each address
 
 
 def add(verbs: Any) -> None:
@@ -83,13 +86,15 @@ def run(options: argparse.Namespace) -> int:
         return 0
     import asyncio
 
-    modbus, instruments = _profiles(options.config)
+    known = _profiles(options.config)
+    modbus = [one for one in known if one.kind == "modbus"]
     plan = _plan(options, modbus)
     results = asyncio.run(_scan(ports, plan, modbus, options))
-    from agent.scan_report import as_json, offer
+    from agent.scan_report import as_json, taken
 
-    rows = [as_json(one, instruments) for one in results]
-    toml = offer(rows)
+    rows = [as_json(one, [each for each in known if each.kind == "nmea"]) for one in results]
+    series = {one.name: [each.name for each in one.series] for one in known}
+    toml = taken(_station(options.config), series).tables(rows)
     if options.json:
         print_json({"ports": rows, "toml": toml})
     else:
@@ -124,15 +129,21 @@ def _list(ports: "Sequence[Port]", *, as_json: bool) -> None:
         print(f"{row['port']}  ({row['device']}{', ' + row['product'] if row['product'] else ''})")
 
 
-def _profiles(config: Path) -> tuple[list[Any], list[Any]]:
-    """Modbus devices and NMEA instruments that are known, the station's own first; what is wrong with one is `profile check`'s."""
+def _station(file: Path) -> "Config | None":
+    """What there is already, as far as it can be used: what is wrong with it is `fengsui check`'s."""
+    from agent.config_load import load
+
+    return load(file, BEARABLE, lenient=True)[0] if file.exists() else None
+
+
+def _profiles(config: Path) -> list[Any]:
+    """All that are known, the station's own first; what is wrong with one is `profile check`'s."""
     from drivers.profile import find, names
     from drivers.profile_kinds import open_any
 
     own = (config.parent / "profiles",)
     paths = [path for name in names(own) if (path := find(name, own)) is not None]
-    found = [profile for path in paths if (profile := open_any(path)[0]) is not None]
-    return [one for one in found if one.kind == "modbus"], [one for one in found if one.kind == "nmea"]
+    return [profile for path in paths if (profile := open_any(path)[0]) is not None]
 
 
 def _plan(options: argparse.Namespace, modbus: Sequence[Any]) -> "Plan":
@@ -176,7 +187,8 @@ class _Progress:
                 console=Console(stderr=True),
             )
             self._bars = {one.path: self._rich.add_task(one.path, total=total, left="") for one in ports}
-        self._said = dict.fromkeys((one.path for one in ports), 0.0)
+        self._said = dict.fromkeys((one.path for one in ports), total)
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._rich is not None:
@@ -190,14 +202,17 @@ class _Progress:
     def of(self, port: "Port") -> Callable[[float, str, dict[str, Any]], None]:
         from agent.say import say
 
-        def tell(behind: float, code: str, facts: dict[str, Any]) -> None:
-            left = say("scan.left", seconds=round(max(self._total - behind, 0.0)))
+        def tell(left: float, code: str, facts: dict[str, Any]) -> None:
+            text, rest = say(code, **facts), say("scan.left", seconds=round(max(left, 0.0)))
             if self._rich is not None:
-                text = f"{Path(port.path).name}: {say(code, **facts)}"
-                self._rich.update(self._bars[port.path], completed=behind, description=text, left=left)
-            elif code != "scan.asking" or behind - self._said[port.path] >= LINES_EVERY * self._total:
-                self._said[port.path] = behind if code == "scan.asking" else self._said[port.path]
-                print(f"{port.path}: {say(code, **facts)}; {left}", file=sys.stderr, flush=True)
+                elapsed = time.monotonic() - self._began
+                self._rich.update(
+                    self._bars[port.path], completed=elapsed, total=elapsed + max(left, 0.0),
+                    description=f"{Path(port.path).name}: {text}", left=rest,
+                )  # fmt: skip
+            elif code not in REPEATED or self._said[port.path] - left >= LINES_EVERY * self._total:
+                self._said[port.path] = left
+                print(f"{port.path}: {text}; {rest}", file=sys.stderr, flush=True)
 
         return tell
 

@@ -4,6 +4,7 @@ A line that speaks by itself is never disturbed. Everything that is sent is a re
 """
 
 import asyncio
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from drivers.sensors.modbus_profile import ModbusProfile
 from protocols.modbus_pdu import Request
 from protocols.modbus_plan import Planner
 from protocols.overheard import UNKNOWN, Heard, recognise
-from protocols.scan_plan import Plan, Setting, Step, allowed, silence
+from protocols.scan_plan import Plan, Setting, Step, allowed, forced, forced_at, silence
 
 SNIFF_BAUDS = (9600, 4800, 19200, 38400, 115200)  # what instruments speak by themselves at
 SNIFF = 2.2  # seconds at each speed: two beats of an instrument that speaks once a second
@@ -52,7 +53,7 @@ class Result:
 
 
 Tell = Callable[[float, str, dict[str, Any]], None]
-"""Seconds of the plan that are behind us; a code of what goes on, with its facts."""
+"""Seconds that are left, as far as is known; a code of what goes on, with its facts."""
 
 
 async def scan_line(
@@ -61,10 +62,12 @@ async def scan_line(
     """What hangs there. `quick`: stop after the first setting at which somebody answered."""
     result = Result(port)
     try:
-        prober = Prober(port.device, plan.settings[0])
+        prober = Prober(port.device, Setting(plan.settings[0].baud))
     except OSError as wrong:
         held = holder(port.device)
-        result.state, result.why = ("held", held) if held or "lock" in str(wrong) else ("failed", str(wrong))
+        result.state, result.why = (
+            ("held", held) if held or wrong.errno == errno.EBUSY else ("failed", str(wrong.strerror))
+        )
         return result
     try:
         await _Line(prober, plan, profiles, tell, result).run(sdi12=sdi12, quick=quick)
@@ -82,37 +85,43 @@ class _Line:
     ) -> None:
         self._prober, self._plan, self._profiles = prober, plan, profiles
         self._tell, self._result = tell, result
-        self._behind = 0.0
+        self._left = forced(plan)
         self._found: dict[int, None] = {}  # units at this setting, in order
         self._again: dict[Step, None] = {}  # something was heard there
         self._strangers = 0
 
     async def run(self, *, sdi12: bool, quick: bool) -> None:
+        self._prober.set(self._plan.settings[0])
         self._progress("scan.listening", seconds=self._plan.listen)
         heard = await self._prober.listen(self._plan.listen)
-        self._behind += self._plan.listen
+        self._left -= self._plan.listen
         if heard:
             await self._recognise(heard)
             return
         if sdi12 and await self._sdi12():
             return
         for setting in self._plan.settings:
-            self._prober.set(setting)
+            if not self._prober.set(setting):
+                self._progress("scan.unfit", baud=setting.baud, parity=setting.parity)
+                self._left -= forced_at(self._plan, setting)
+                continue
             await self._modbus(setting)
             if self._result.state == "foreign" or (quick and self._result.devices):
                 return
 
     def _progress(self, code: str, **facts: Any) -> None:
-        self._tell(self._behind, code, facts)
+        self._tell(self._left, code, facts)
 
     async def _recognise(self, heard: bytes) -> None:
         """Somebody speaks: at which speed, and what? The first that makes sense, else a stranger's line."""
         result, first = self._result, self._prober.setting
         result.heard, result.baud, result.state = recognise(heard), first.baud, "talking"
-        for baud in SNIFF_BAUDS:
+        for place, baud in enumerate(SNIFF_BAUDS):
             if result.heard.kind not in (UNKNOWN, "silent"):
                 return
-            self._prober.set(Setting(baud))
+            if not self._prober.set(Setting(baud)):
+                continue
+            self._left = (len(SNIFF_BAUDS) - place) * SNIFF
             self._progress("scan.sniffing", baud=baud)
             result.heard, result.baud = recognise(await self._prober.listen(SNIFF)), baud
         if result.heard.kind in (UNKNOWN, "silent"):
@@ -121,12 +130,17 @@ class _Line:
     async def _sdi12(self) -> bool:
         self._progress("scan.sdi12")
         self._prober.set(Setting(9600))
-        probes: list[Probe] = await find_probes(self._prober)
+        probes: list[Probe] = await find_probes(self._prober, self._asked_probe)
         for one in probes:
             self._result.devices.append(Device("sdi12", one.address, 9600, identity=one.identity))
         if probes:
             self._result.state = "scanned"
         return bool(probes)
+
+    def _asked_probe(self, left: float, address: str, found: int) -> None:
+        """Where probes are nobody looks for Modbus: what is left is their addresses."""
+        self._left = left
+        self._progress("scan.asking_probe", address=address, found=found)
 
     async def _modbus(self, setting: Setting) -> None:
         self._found, self._again, self._strangers = {}, {}, 0
@@ -138,7 +152,7 @@ class _Line:
             if self._strangers > UNASKED:
                 self._result.state, self._result.heard = "foreign", Heard("modbus-rtu")
                 return
-            self._behind += silence(setting, self._plan.timeout)
+            self._left -= silence(setting, self._plan.timeout)
             self._progress(
                 "scan.asking", baud=setting.baud, parity=setting.parity, unit=step.unit, found=len(self._found)
             )

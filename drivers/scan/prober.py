@@ -4,7 +4,9 @@ An answer that comes late is known by its address, so patience can be short: it 
 """
 
 import asyncio
+import termios
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from drivers.address import Address
@@ -22,9 +24,18 @@ BETWEEN = 0.05  # seconds a device may pause within an answer: an adapter's late
 class ScanPort(SerialStream):
     """A serial port whose speed changes while it is open."""
 
-    def set(self, setting: Setting) -> None:
-        self._port.baudrate, self._port.parity = setting.baud, setting.parity
+    def set(self, setting: Setting) -> bool:
+        """Whether this adapter can: it stays as it was where not."""
+        before = self._port.baudrate, self._port.parity
+        try:
+            self._port.baudrate, self._port.parity = setting.baud, setting.parity
+        except (ValueError, termios.error):
+            with suppress(ValueError, termios.error):  # kept all the same, and applied with the speed
+                self._port.parity = before[1]
+            self._port.baudrate = before[0]
+            return False
         self._port.reset_input_buffer()
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,12 @@ class Prober:
     def close(self) -> None:
         self._port.close()
 
-    def set(self, setting: Setting) -> None:
-        self._port.set(setting)
+    def set(self, setting: Setting) -> bool:
+        """False: this adapter cannot."""
+        if not self._port.set(setting):
+            return False
         self.setting = setting
+        return True
 
     async def listen(self, seconds: float) -> bytes:
         """What is said without being asked."""
@@ -65,6 +79,7 @@ class Prober:
     async def say(self, data: bytes, seconds: float) -> bytes:
         """For queries that are no Modbus; the caller answers for their being harmless."""
         await self._port.write(data)
+        self.requests += 1
         return await self._heard(time.monotonic() + seconds)
 
     async def _heard(self, until: float) -> bytes:

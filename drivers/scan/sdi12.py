@@ -3,6 +3,7 @@
 `?!` (v1.3 §4.4.6) is answered by all probes at once, so with several the answer is a muddle: that there is one is enough.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase, ascii_uppercase, digits
 
@@ -22,12 +23,15 @@ class Probe:
     identity: str = ""
 
 
-async def find_probes(prober: Prober) -> list[Probe]:
-    """All there are. A line where nobody answers the query costs that one question."""
+async def find_probes(prober: Prober, tell: Callable[[float, str, int], None]) -> list[Probe]:
+    """All there are. A line where nobody answers the query costs that one question. `tell` is told the seconds that are
+    left, the address that is asked, and how many were found.
+    """
     if not _said(await prober.say(b"?!", ANSWER), b"?!"):
         return []
-    found = []
-    for address in ADDRESSES:
+    found: list[Probe] = []
+    for place, address in enumerate(ADDRESSES):
+        tell((len(ADDRESSES) - place) * ANSWER, address, len(found))
         asked = f"{address}!".encode()
         if _said(await prober.say(asked, ANSWER), asked) == address.encode():
             found.append(Probe(address, await _identity(prober, address)))

@@ -8,8 +8,9 @@ import tomllib
 import pytest
 
 from agent.cli import main
-from agent.scan_report import spans
-from drivers.profile import find
+from agent.config_load import load
+from agent.scan_report import spans, taken
+from drivers.profile import find, names
 from drivers.profile_kinds import open_any
 from drivers.simulated.modbus import PtyBus
 from drivers.simulated.profiled import unit_of
@@ -53,6 +54,51 @@ def test_what_is_found_is_offered_as_a_configuration():
     config = tomllib.loads(found["toml"])
     assert [one["profile"] for one in config["sensor"]] == ["qianjia-rain", "dfrobot-sen0492-laser"]
     assert config["sensor"][0]["bus"] == config["bus"][0]["name"]
+
+
+HEAD = '[station]\nid = "s1"\nareas = []\n'
+RAIN = {"kind": "modbus", "baud": 9600, "parity": "N", "identity": "", "registers": ["3:0"], "candidates": [{"profile": "qianjia-rain", "confidence": 0.95}]}  # fmt: skip
+PROBE = {"kind": "sdi12", "baud": 9600, "parity": "N", "identity": "METER TER12 112", "registers": [], "candidates": []}
+WIND = {"language": "nmea", "baud": 4800, "candidates": [{"profile": "nmea-weather", "confidence": 0.9}]}
+FOUND = [
+    {"devices": [RAIN | {"address": "1"}, RAIN | {"address": "2"}, RAIN | {"address": "3", "candidates": []}, RAIN | {"address": "4", "baud": 4800}]},
+    {"devices": [PROBE | {"address": "0"}, PROBE | {"address": "b"}]},
+    {"devices": [], "heard": WIND},
+    {"devices": [], "heard": WIND},
+    {"devices": [], "heard": {"language": "vaisala", "baud": 19200, "candidates": []}},
+    {"devices": [], "heard": {"language": "at", "baud": 115200, "candidates": []}},
+]  # fmt: skip
+
+
+def offered(file):
+    known = [open_any(find(name))[0] for name in names()]
+    rows = []
+    for number, row in enumerate(FOUND):
+        port = file.parent / f"tty:{number}.0"
+        port.touch()
+        rows.append({"port": str(port), **row})
+    return taken(load(file)[0], {one.name: [each.name for each in one.series] for one in known}).tables(rows)
+
+
+def test_what_is_offered_is_good_when_it_is_added(tmp_path):
+    """Two gauges of one kind, probes, instruments, a modem: on a bare station, and twice in a row on one that grows."""
+    file = tmp_path / "station.toml"
+    file.write_text(HEAD)
+    first = offered(file)
+    file.write_text(HEAD + first)
+    config, findings = load(file)
+    assert findings == []
+    assert [one.name for one in config.sensors] == [
+        "line1-unit1", "line1-unit2", "sdi12", "nmea", "nmea-2", "vaisala",
+    ]  # fmt: skip
+    assert "# unit 3 answers, and no profile fits" in first
+    assert '# name = "line2-unit4"' in first
+    assert "115200 baud: a modem becomes a [[bearer]]" in first
+    again = offered(file)
+    assert tomllib.loads(again) == {}
+    assert "# unit 1 is the sensor line1-unit1 already" in again
+    file.write_text(HEAD + first + again)
+    assert load(file)[1] == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def named(name):
 def scan(units, plan, *, known=(), said=None, port=PtyBus, **options):
     async def main():
         async with asyncio.timeout(60), port(units, **options) as line:
-            tell = lambda behind, code, facts: said.append((behind, code, facts)) if said is not None else None  # noqa: E731
+            tell = lambda left, code, facts: said.append((left, code, facts)) if said is not None else None  # noqa: E731
             return await scan_line(Port(line.path, line.path, "name"), plan, known, tell, sdi12=False)
 
     return asyncio.run(main())
@@ -160,13 +160,24 @@ def test_the_plan_is_the_time_that_silence_takes():
     assert steps == [hint, Step(setting, 1, FIRST), Step(setting, 80, FIRST)]
 
 
-def test_progress_ends_where_the_plan_does():
+def test_the_time_left_runs_down_from_the_plans_to_nothing():
     said = []
     plan = quick()
     scan([], plan, said=said)
-    behind = [one[0] for one in said]
-    assert behind == sorted(behind)
-    assert behind[-1] == pytest.approx(forced(plan))
+    left = [one[0] for one in said]
+    assert left == sorted(left, reverse=True)
+    assert left[0] == pytest.approx(forced(plan))
+    assert left[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_speed_or_parity_that_the_adapter_does_not_know_is_passed_over(monkeypatch):
+    """A pseudo-terminal knows no parity, and some adapters refuse a speed."""
+    said = []
+    plan = Plan((Setting(9600, "E"), Setting(9600)), (1, 2), TIMEOUT, 0.02)
+    result = scan([Unit(2, holding={0: 7})], plan, said=said)
+    assert [(one.address, one.parity) for one in result.devices] == [("2", "N")]
+    assert [facts for _, code, facts in said if code == "scan.unfit"] == [{"baud": 9600, "parity": "E"}]
+    assert min(left for left, _, _ in said) > -1e-6
 
 
 @pytest.fixture
@@ -218,13 +229,18 @@ def test_probes_behind_an_sdi12_adapter_are_found(monkeypatch):
         def __init__(self, _units):
             super().__init__(lambda data: self.write(answers.get(data, b"")))
 
+    said = []
+
     async def main():
         async with asyncio.timeout(60), Adapter(()) as line:
-            return await scan_line(Port(line.path, line.path, "name"), quick(), (), lambda *_: None)
+            return await scan_line(Port(line.path, line.path, "name"), quick(), (), lambda *one: said.append(one))
 
     result = asyncio.run(main())
     assert [(one.kind, one.address, one.identity) for one in result.devices] == [
         ("sdi12", "0", ""),
         ("sdi12", "b", "METER TER12 112"),
     ]
-    assert result.requests == 0
+    assert result.requests == 1 + 62 + 2  # the query, every address, two identities
+    asked = [(left, facts["address"]) for left, code, facts in said if code == "scan.asking_probe"]
+    assert (len(asked), asked[0][1], asked[-1][1]) == (62, "0", "Z")
+    assert [left for left, _ in asked] == sorted((left for left, _ in asked), reverse=True)
