@@ -42,6 +42,22 @@ def speed(text: str, unit: str) -> float | None:
     return round(_TO_MS[unit](value), 3)
 
 
+def celsius(text: str, unit: str) -> float | None:
+    """The standard knows C alone; instruments that are set to Fahrenheit say F."""
+    value = number(text)
+    if value is None or unit in ("C", ""):
+        return value
+    if unit != "F":
+        raise RemoteError("unit", unit[:8])
+    return round((value - 32) / 1.8, 3)
+
+
+def signed(text: str, side: str) -> float | None:
+    """Degrees of a deviation or variation: west is less than nought."""
+    value = number(text)
+    return -value if value and side == "W" else value
+
+
 def degrees(text: str, hemisphere: str, most: int) -> float | None:
     """ddmm.mmmm and N, S, E or W to signed degrees; nine decimals are a tenth of a millimetre."""
     if not text or not hemisphere:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from protocols.errors import RemoteError
-from protocols.nmea_fields import Decoded, Fields, at, clock, degrees, integer, named, number, speed
+from protocols.nmea_fields import Decoded, Fields, at, clock, degrees, integer, named, number, signed, speed
 
 YEARS_BELIEVED = 20  # a GPS week counter rolls over after 19.6
 QUALITIES = ("none", "sps", "dgps", "pps", "rtk-fixed", "rtk-float", "estimated", "manual", "simulator")
@@ -115,14 +115,9 @@ def _vtg(fields: Fields) -> Decoded:
 def _hdg(fields: Fields) -> Decoded:
     return {
         "heading_magnetic_deg": number(at(fields, 0)),
-        "deviation_deg": _signed(at(fields, 1), at(fields, 2)),
-        "variation_deg": _signed(at(fields, 3), at(fields, 4)),
+        "deviation_deg": signed(at(fields, 1), at(fields, 2)),
+        "variation_deg": signed(at(fields, 3), at(fields, 4)),
     }
-
-
-def _signed(text: str, side: str) -> float | None:
-    value = number(text)
-    return -value if value and side == "W" else value
 
 
 def _ths(fields: Fields) -> Decoded:
@@ -137,14 +132,20 @@ def _rmc(fields: Fields, build_year: int) -> Decoded:
         **_place(fields[2:], known=valid),
         "speed_ms": speed(at(fields, 6), "N"),
         "course_deg": number(at(fields, 7)),
+        "variation_deg": signed(at(fields, 9), at(fields, 10)),
         "mode": at(fields, 11),
+        "navigation": at(fields, 12),
     }
 
 
 def _zda(fields: Fields, build_year: int) -> Decoded:
     day, month, year = (integer(at(fields, n)) for n in (1, 2, 3))
     whole = None if day is None or month is None or year is None else (year, month, day)
-    return moment(at(fields, 0), whole, build_year)
+    zone = {
+        "zone_hours": integer(at(fields, 4)),
+        "zone_minutes": integer(at(fields, 5)),
+    }  # of local time; `utc` is without
+    return moment(at(fields, 0), whole, build_year) | zone
 
 
 def _rmc_date(text: str) -> tuple[int, int, int] | None:

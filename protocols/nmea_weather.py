@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from protocols.nmea_fields import Decoded, Fields, at, named, number, speed
+from protocols.nmea_fields import Decoded, Fields, at, celsius, named, number, speed
 
 HPA_OF_INCH = 33.8639  # hPa of an inch of mercury at 0 °C (WMO-No. 8, part I, ch. 3)
 PRESSURES_AGREE = 2.0  # hPa: both are rounded, in bar to a whole hectopascal
+_HPA = {"B": 1000.0, "H": 1.0, "M": 1.33322387, "I": HPA_OF_INCH}  # hPa of one
 BAROMETERS = ("BARO", "PRESS", "AIRPRESS")  # how names of transducers begin that measure the air's pressure
 
 
@@ -41,10 +42,16 @@ _MDA = {
     "wind_kn": 16,
     "wind_ms": 18,
 }
+_WARM = ("air_cel", "water_cel", "dew_point_cel")
 
 
 def _mda(fields: Fields) -> Decoded:
     decoded = {name: number(at(fields, index)) for name, index in _MDA.items()}
+    decoded |= {
+        name: celsius(at(fields, index), at(fields, index + 1)) for name, index in _MDA.items() if name in _WARM
+    }
+    if decoded["wind_ms"] is None:
+        decoded["wind_ms"] = speed(at(fields, 16), "N")
     return decoded | _pressure(decoded["pressure_inhg"], decoded["pressure_bar"])
 
 
@@ -68,11 +75,13 @@ def _xdr(fields: Fields) -> Decoded:
 
 
 def _transducer(row: Fields) -> Decoded:
-    """Of type P, the unit P is pascals in one instrument and per cent of full scale in another: its name tells."""
+    """Of type P, the unit P is pascals in one instrument and per cent of full scale in another: its name tells. H, M and I are
+    hectopascals, millimetres and inches of mercury, as Vaisala sends them (WXT520 user guide M210906EN-C, ch. 7, XDR).
+    """
     kind, value, unit, name = at(row, 0), number(at(row, 1)), at(row, 2), at(row, 3)
     decoded: Decoded = {"type": kind, "value": value, "unit": unit, "name": name}
-    if kind == "P" and value is not None and (unit == "B" or name.upper().startswith(BAROMETERS)):
-        decoded["hpa"] = round(value * 1000 if unit == "B" else value / 100, 2)
+    if kind == "P" and value is not None and (unit in _HPA or name.upper().startswith(BAROMETERS)):
+        decoded["hpa"] = round(value * _HPA.get(unit, 0.01), 2)
     return decoded
 
 
@@ -80,8 +89,8 @@ WEATHER: Mapping[str, Callable[[Fields], Decoded]] = {
     "MWV": _mwv,
     "MWD": _mwd,
     "MDA": _mda,
-    "MTW": named("water_cel"),
-    "MTA": named("air_cel"),
+    "MTW": lambda fields: {"water_cel": celsius(at(fields, 0), at(fields, 1))},
+    "MTA": lambda fields: {"air_cel": celsius(at(fields, 0), at(fields, 1))},
     "MHU": named("humidity_rh", "humidity_absolute", "dew_point_cel"),
     "MMB": _mmb,
     "XDR": _xdr,

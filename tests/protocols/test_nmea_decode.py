@@ -117,6 +117,39 @@ def test_a_field_that_is_not_what_it_should_be_is_refused(body):
         said(seal(body).decode().strip())
 
 
+@pytest.mark.parametrize(
+    ("body", "name", "value"),
+    [
+        ("IIMTW,68.0,F", "water_cel", 20.0),
+        ("WIMTA,14.0,F", "air_cel", -10.0),
+        ("WIMDA,,,,,50.0,F,,,,,,,,,,,10.0,N,,", "air_cel", 10.0),
+        ("WIMDA,,,,,50.0,F,,,,,,,,,,,10.0,N,,", "wind_ms", 5.144),
+        ("GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230326,003.1,W", "variation_deg", -3.1),
+        ("GNRMC,123519,A,4807.038,N,01131.000,E,022.4,,230326,,,D,V", "navigation", "V"),
+        ("GPZDA,172809.456,12,07,2026,08,30", "zone_hours", 8),
+        ("GPZDA,172809.456,12,07,2026,-03,30", "zone_hours", -3),
+    ],
+)
+def test_fields_that_few_instruments_fill(body, name, value):
+    assert said(seal(body).decode().strip())[name] == value
+
+
+@pytest.mark.parametrize(
+    ("row", "hpa"),
+    [
+        ("P,1.0132,B,Barometer", 1013.2),
+        ("P,101320,P,Baro", 1013.2),
+        ("P,1013.2,H,0", 1013.2),
+        ("P,1013.2,H,Baro", 1013.2),
+        ("P,29.92,I,0", 1013.21),
+        ("P,760,M,0", 1013.25),
+        ("P,55,P,TANK", None),
+    ],
+)
+def test_pressure_of_a_transducer_by_its_unit_or_its_name(row, hpa):
+    assert said(seal(f"WIXDR,{row}").decode().strip())["transducers"][0].get("hpa") == hpa
+
+
 def test_zero_padded_numbers():
     assert said(seal("WIMWV,002.10,R,000.50,M,A").decode().strip())["angle_deg"] == 2.1
 
