@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 UNIT_STATE = "/var/lib/fengsui"  # StateDirectory= of the unit
 TRIES = 3  # wrong answers to one question from a file or a pipe are one; a person may mistype
 PORT_FOLDERS = ("/dev/fengsui", "/dev/serial/by-path")
-LARGEST_PACK = 16 << 20  # bytes
 
 
 def add(verbs: Any) -> None:
@@ -103,12 +102,12 @@ def _from_pack(file: Path, given: Mapping[str, str] | None) -> dict[str, bytes]:
     """Three answers: whose pack it is, that this is the place, and which port."""
     import json
 
-    from agent.site.pack import CONFIG, open_pack
+    from agent.site.pack import CONFIG, MOST_BYTES, open_pack
     from agent.site.provision import PORT
     from agent.site.questions import Question, is_port
 
     with file.open("rb") as stream:
-        data = stream.read(LARGEST_PACK)
+        data = stream.read(MOST_BYTES + 1)
     pack = open_pack(data, _answer(Question("office", empty=False), given))
     if _answer(Question("here", empty=False), given, station=pack.station).lower() not in ("yes", "y", "是"):
         raise ValueError(pack.station)

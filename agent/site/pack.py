@@ -21,8 +21,9 @@ from protocols.keyring import fingerprint
 DOMAIN = b"fengsui site pack 1\0"  # so that a signature for this is one for nothing else
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 CONFIG, SECRET, LABEL = "station.toml", "enrolment.secret", "label.svg"
-MOST_FILES = 64
-MOST_BYTES = 8 << 20  # of a whole pack: plans, areas and recorded words
+CLIPS, PROFILES = "clips", "profiles"  # the two folders beside a configuration
+MOST_FILES = 128
+MOST_BYTES = 16 << 20  # of a whole pack: plans, areas and some minutes of recorded words
 VERSION = 1
 
 
@@ -44,6 +45,13 @@ def seal_pack(station: str, files: Mapping[str, bytes], key: Ed25519PrivateKey, 
             entry.size, entry.mode, entry.mtime = len(data), 0o600, made
             tar.addfile(entry, io.BytesIO(data))
     return archive.getvalue()
+
+
+def check_size(files: Mapping[str, bytes]) -> None:
+    """What a station would refuse is not made. A file has a head of 512 bytes and is filled up to as much (tar(5))."""
+    size = sum(len(data) + 1024 for data in files.values()) + 2 * tarfile.RECORDSIZE
+    if len(files) > MOST_FILES or size > MOST_BYTES:
+        raise LocalError("pack-size", f"{len(files)} files, {size} bytes; at most {MOST_FILES} and {MOST_BYTES}")
 
 
 def open_pack(data: bytes, expected: str) -> Pack:
@@ -91,8 +99,10 @@ def _unpacked(data: bytes) -> dict[str, bytes]:
 
 
 def plain_name(name: str) -> bool:
-    """A file beside the configuration, and no other place."""
-    return bool(name) and "/" not in name and "\\" not in name and not name.startswith(".") and name.isprintable()
+    """A file beside the configuration, or in one of the two folders there, and no other place."""
+    folder, slash, file = name.rpartition("/")
+    here = folder in (CLIPS, PROFILES) if slash else True
+    return here and bool(file) and "\\" not in file and not file.startswith(".") and file.isprintable()
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 
 from agent.site.gather import gather
-from agent.site.pack import CONFIG, LABEL, SECRET
+from agent.site.pack import CONFIG, LABEL, SECRET, check_size
 from agent.site.questions import credentials
 from protocols.envelope import is_station
 from protocols.errors import LocalError
@@ -58,6 +58,7 @@ def files_of(template: Path, row: Mapping[str, str]) -> dict[str, bytes]:
         if route.get("credentials"):
             files[route["credentials"]] = credentials(row).encode()
     files[LABEL] = label(str(row["id"]), files[SECRET])
+    check_size(files)
     _check(row["id"], files)
     return files
 
