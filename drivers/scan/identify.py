@@ -12,7 +12,7 @@ from drivers.sensors.modbus_profile import ModbusProfile, ModbusSeries
 from drivers.sensors.nmea_profile import NmeaProfile
 from drivers.sensors.sdi12_profile import Sdi12Profile
 from protocols.errors import RemoteError
-from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Request
+from protocols.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Request
 from protocols.modbus_plan import Block, Planner
 from protocols.scan_plan import Setting, allowed
 
@@ -24,6 +24,7 @@ MOST_CANDIDATES = 5
 # Shares of a confidence, of one that every register of a profile speaks for. By trial on all shipped profiles.
 BASE, COVERED, UNIT, SPEED = 0.45, 0.45, 0.05, 0.05
 ALL_ZERO = 0.5  # a device without its sensors, or one that answers 0 to everything
+LEAST_FLOAT = 1e-30  # what two small whole numbers are, read as one real number: no instrument measures so little
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Examiner:
         self._asked: dict[Request, tuple[int, ...] | int | None] = {}
         self._words: dict[Address, int] = {}
         self._absent: set[Address] = set()
+        self._no_function: set[int] = set()
 
     @property
     def exists(self) -> set[Address]:
@@ -57,6 +59,8 @@ class Examiner:
         addresses = [(request.function, request.address + place) for place in range(request.count)]
         if all(address in self._words for address in addresses):
             return tuple(self._words[address] for address in addresses)
+        if request.function in self._no_function:
+            return ILLEGAL_FUNCTION
         if not self._absent.isdisjoint(addresses):
             return ILLEGAL_ADDRESS
         if request not in self._asked:
@@ -66,6 +70,8 @@ class Examiner:
             self._words |= zip(addresses, answer, strict=True)
         elif answer == ILLEGAL_ADDRESS and request.count == 1:
             self._absent |= set(addresses)
+        elif answer == ILLEGAL_FUNCTION:
+            self._no_function.add(request.function)
         return answer
 
     async def _ask(self, request: Request) -> tuple[int, ...] | int | None:
@@ -79,6 +85,8 @@ class Examiner:
         """What the device has of a profile: series → words."""
         planner = Planner([one.register() for one in profile.series], profile.planned())
         waiting, found = planner.blocks()[::-1], dict[str, Sequence[int]]()
+        if not await self._begins(waiting[-1]) and not await self._begins(waiting[0]):
+            return found
         while waiting:
             block = waiting.pop()
             answer = await self.read(Request(block.function, block.address, block.count))
@@ -90,6 +98,20 @@ class Examiner:
             elif not found:
                 break  # silent, or no such function: nothing of this profile is here
         return found
+
+    async def signs(self, profile: ModbusProfile) -> bool:
+        """Has the device all by which its maker lets it be known?"""
+        for one in profile.signature:
+            answer = await self.read(Request(one.fc, one.address, 1))
+            if not isinstance(answer, tuple) or answer[0] & one.mask != one.value:
+                return False
+        return True
+
+    async def _begins(self, block: Block) -> bool:
+        """Does it begin with something? A short question, and often one that another profile has asked: most are out with it."""
+        one = block.registers[0]
+        first = Request(one.function, one.address, one.width)
+        return not allowed(first) or isinstance(await self.read(first), tuple)
 
     async def _any(self, block: Block) -> bool:
         """Does a refused block begin or end with something? If not, it is not taken apart register by register."""
@@ -109,6 +131,7 @@ async def identify(
     """Who it may be, the likeliest first; and the registers that were seen to exist."""
     examiner = Examiner(prober, unit, patience)
     found = [(profile, await examiner.words_of(profile)) for profile in profiles]
+    found = [(profile, words) for profile, words in found if words and await examiner.signs(profile)]
     setting = prober.setting
     weighed = [weigh(profile, words, examiner.exists, unit, setting) for profile, words in found]
     likely = sorted(
@@ -137,6 +160,8 @@ def weigh(
     )
     if not any(word for one in words.values() for word in one):
         confidence *= ALL_ZERO
+    if profile.signature:  # which it has, or it would not be weighed
+        confidence = MOST_CONFIDENCE
     return Candidate(profile.name, profile.title, round(min(confidence, MOST_CONFIDENCE), 2), good, len(profile.series))
 
 
@@ -145,7 +170,9 @@ def _plausible(one: ModbusSeries, words: Sequence[int]) -> bool:
         value = one.register().decode(words)
     except RemoteError as wrong:
         return wrong.reason == "missing"
-    return isfinite(value) and (one.span is None or one.span[0] <= value <= one.span[1])
+    if not isfinite(value) or 0 < abs(value) < LEAST_FLOAT:
+        return False
+    return one.span is None or one.span[0] <= value <= one.span[1]
 
 
 def match_sentences(said: Sequence[str], profiles: Sequence[NmeaProfile]) -> list[Candidate]:

@@ -66,8 +66,18 @@ class ModbusSeries(Series, forbid_unknown_fields=True, kw_only=True):
         )
 
 
+class Signature(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A register by which its maker lets the device be known: its bits of `mask` are `value`. Read in a scan alone."""
+
+    address: int
+    value: int
+    mask: int = 0xFFFF
+    fc: int = 3
+
+
 class ModbusProfile(Profile, forbid_unknown_fields=True, kw_only=True):
     series: list[ModbusSeries]
+    signature: list[Signature] = msgspec.field(default_factory=list)
     defaults: Defaults = msgspec.field(default_factory=Defaults)
     limits: ModbusLimits = msgspec.field(default_factory=ModbusLimits)
 
@@ -88,6 +98,9 @@ def check_modbus(profile: ModbusProfile) -> Iterator[Problem]:
         yield Problem("limits.registers", "value.range", {"value": profile.limits.registers, "least": 1, "most": 125})
     if not 1 <= profile.defaults.unit <= 255:
         yield Problem("defaults.unit", "value.range", {"value": profile.defaults.unit, "least": 1, "most": 255})
+    for sign in profile.signature:
+        if not 0 <= sign.value & sign.mask == sign.value <= 0xFFFF:
+            yield Problem("signature.value", "value.range", {"value": sign.value, "least": 0, "most": sign.mask})
     yield from series_problems(profile.series)
     registers = []
     for one in profile.series:

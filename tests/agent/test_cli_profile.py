@@ -44,7 +44,7 @@ def test_a_station_has_profiles_of_its_own(capsys, tmp_path):
     assert row["own"] is True
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind in ("modbus", "nmea")])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_new_profile_is_sound_from_the_first(capsys, tmp_path, kind):
     assert said(capsys, "new", kind, "fresh", "--folder", tmp_path)[0] == 0
     assert open_any(tmp_path / "fresh.toml")[1] == []

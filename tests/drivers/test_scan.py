@@ -7,10 +7,12 @@ import pytest
 
 from drivers.profile import find, names
 from drivers.profile_kinds import open_any
+from drivers.scan.identify import match_identity
 from drivers.scan.line import hints, scan_line
 from drivers.scan.ports import Port, Roots, holder, ports
 from drivers.scan.prober import Prober
 from drivers.sensors.modbus_profile import ModbusProfile
+from drivers.sensors.sdi12_profile import Sdi12Profile
 from drivers.simulated.line import PtyLine
 from drivers.simulated.modbus import PtyBus
 from drivers.simulated.profiled import unit_of
@@ -24,9 +26,9 @@ from protocols.scan_plan import FIRST, FORBIDDEN, Plan, Setting, Step, allowed, 
 TIMEOUT = 0.03
 
 
-def profiles():
+def profiles(kind=ModbusProfile):
     found = [open_any(find(name))[0] for name in names()]
-    return [one for one in found if isinstance(one, ModbusProfile)]
+    return [one for one in found if isinstance(one, kind)]
 
 
 def named(name):
@@ -244,3 +246,33 @@ def test_probes_behind_an_sdi12_adapter_are_found(monkeypatch):
     asked = [(left, facts["address"]) for left, code, facts in said if code == "scan.asking_probe"]
     assert (len(asked), asked[0][1], asked[-1][1]) == (62, "0", "Z")
     assert [left for left, _ in asked] == sorted((left for left, _ in asked), reverse=True)
+
+
+XNX = {2: 0x4248, 3: 0, 4: 0, 5: 0}  # 50.0, no fault: words that others' maps explain as well
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"), [({0: 0x2401, 1: 0x2401}, True), ({0: 0x2601, 1: 0x2601}, False), ({}, False)]
+)
+def test_a_device_with_a_signature_is_known_by_it_alone(kind, known):
+    result = scan([Unit(1, holding=XNX | kind)], quick(range(1, 3)), known=profiles())
+    (device,) = result.devices
+    found = {one.profile: one.confidence for one in device.candidates}
+    assert ("honeywell-xnx-gas" in found) is known
+    assert not known or device.candidates[0].confidence == found["honeywell-xnx-gas"]
+
+
+IDENTITIES = [
+    ("METER TER12 112", ["meter-teros-12"]),
+    ("Campbell CS45X 001", ["campbell-cs451"]),  # 013CampbellCS45X 001SN=12345678, as its manual prints it
+    ("Campbell AVW2xx 004", ["campbell-avw200"]),
+    ("VEGA PULS61 332", ["campbell-cs475"]),
+    ("STEVENSW 000001 2.7", ["stevens-hydraprobe"]),
+    ("FENGSUI LEVEL 001", []),
+    ("", []),
+]
+
+
+@pytest.mark.parametrize(("identity", "known"), IDENTITIES)
+def test_a_probe_is_known_by_what_it_says_of_itself(identity, known):
+    assert [one.profile for one in match_identity(identity, profiles(Sdi12Profile))] == known
