@@ -18,7 +18,7 @@ from agent.rule_check import check_rules
 from agent.say import languages
 from agent.trust import KEPT, check_keyring
 from drivers.actuators.patterns import shipped
-from drivers.actuators.relay import RelayConfig, conflicts
+from drivers.actuators.relay_config import RelayConfig, conflicts
 from drivers.api import Context, Problem
 from drivers.bus import check_bus
 from protocols.envelope import is_area, is_station

@@ -13,7 +13,8 @@ import msgspec
 from drivers.actuators import patterns
 from drivers.actuators.patterns import Pattern
 from drivers.actuators.pin import OpenLine, Pin
-from drivers.actuators.relay import Monotonic, Relay, limits
+from drivers.actuators.relay import Monotonic, Relay
+from drivers.actuators.relay_config import limits
 from drivers.api import Context, Factory, Problem
 from drivers.values import Duration
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from drivers.actuators import relay
-from drivers.actuators.relay import RelayConfig, check, conflicts, create
+from drivers.actuators.relay import create
+from drivers.actuators.relay_config import RelayConfig, check, conflicts
 from drivers.api import Action, Context, Verdict
 from drivers.bus import Bus, BusConfig, Priority
 from drivers.simulated.modbus import PtyBus, TcpBus

@@ -13,7 +13,9 @@ from drivers.bearers.lora_pins import ModePins, PinsConfig
 from drivers.collect import collect
 from drivers.simulated.air import Air
 from drivers.simulated.hosted import MachineLine, MachineStream
-from drivers.simulated.lora import Faults, RakFaults, RakState, SimE22, SimRak
+from drivers.simulated.lora_e22 import SimE22
+from drivers.simulated.lora_rak import RakFaults, RakState, SimRak
+from drivers.simulated.voice import Faults
 from protocols import ebyte_e22 as e22
 from protocols.errors import LocalError
 from protocols.lora_frame import OVERHEAD

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.simulated.air import Air
-from drivers.simulated.lora import RakFaults, RakState, SimRak
+from drivers.simulated.lora_rak import RakFaults, RakState, SimRak
 from protocols.errors import LocalError, RemoteError
 from protocols.framing import Send
 from protocols.rak3172 import Damaged, Done, Mismatch, Rak3172, Ready, Received, Silent

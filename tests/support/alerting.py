@@ -10,7 +10,7 @@ from agent.alerting import Alerting
 from agent.journal import Journal
 from agent.policy import Place, Policy
 from drivers.actuators import relay, sim
-from drivers.actuators.relay import RelayConfig
+from drivers.actuators.relay_config import RelayConfig
 from drivers.actuators.sim import SimConfig
 from drivers.api import Context
 from protocols import event

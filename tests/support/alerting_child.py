@@ -13,7 +13,7 @@ from agent.clock import this_boot
 from agent.journal_file import JournalFile
 from agent.policy import Place, Policy
 from drivers.actuators import relay
-from drivers.actuators.relay import RelayConfig
+from drivers.actuators.relay_config import RelayConfig
 from drivers.api import Context
 from drivers.bus import Bus, BusConfig
 from protocols.alert import ClockReading
