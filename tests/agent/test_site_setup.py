@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from agent.config_load import load
 from agent.demo.authority import Authority
 from agent.keys import load_key
-from agent.site.pack import CONFIG, SECRET, open_pack, seal_pack
+from agent.site.pack import CONFIG, SECRET, check_size, open_pack, plain_name, seal_pack
 from agent.site.provision import fill, mark
 from agent.station_key import KEY_FILE
+from drivers import profile
 from protocols.errors import LocalError
 from protocols.keyring import fingerprint
 from tests.support.station import fengsui
@@ -79,11 +80,15 @@ def office(tmp_path):
     return folder
 
 
-def provisioned(office):
-    done = fengsui(
+def provision(office):
+    return fengsui(
         *("provision", office / "stations.csv", "--template", office / "site.toml"),
         *("--key", office / "office.pem", "--out", office / "packs", "--json"),
     )
+
+
+def provisioned(office):
+    done = provision(office)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -183,13 +188,127 @@ def test_a_pack_of_a_stranger_or_for_another_place_is_not_opened(office, tmp_pat
 
 def test_a_wrong_row_writes_no_pack_at_all(office):
     (office / "stations.csv").write_text("id,name,area,username,password\ns1,n,330102001,a,b\ns1,n,330102001,a,b\n")
-    done = fengsui(
-        *("provision", office / "stations.csv", "--template", office / "site.toml"),
-        *("--key", office / "office.pem", "--out", office / "packs"),
-    )
+    done = provision(office)
     assert done.returncode == 2
     assert "line 3" in done.stderr
     assert not (office / "packs").exists()
+
+
+# What a configuration names besides itself
+
+MORE = """
+[[bearer]]
+name = "stick"
+driver = "sim"
+air = "."
+to = "headend"
+
+[narrow]
+headend = "headend.pub"
+
+[[sensor]]
+name = "own"
+bus = "field"
+profile = "of-our-own"
+prefix = "second"
+unit = 2
+
+[[sensor]]
+name = "nodes"
+driver = "coap-lan"
+[[sensor.node]]
+name = "well"
+key = "${id}-well.json"
+[sensor.node.series.stage]
+name = "well.stage"
+unit = "m"
+span = [0, 20]
+
+[[actuator]]
+name = "speaker"
+driver = "speaker"
+
+[lan]
+purpose = "wireless nodes"
+listen = "192.168.4.1"
+"""
+PLANS = """
+[[plan]]
+name = "flood"
+event = ["flash-flood"]
+voice = { clip = "flood", repeat = 3 }
+"""
+
+
+@pytest.fixture
+def full_office(office):
+    """A template that names keys, a node's secret, a profile of its own and recorded words."""
+    text = (office / "site.toml").read_text() + 'plans = "plans.toml"\n' + MORE
+    (office / "site.toml").write_text(text)
+    (office / "plans.toml").write_text(PLANS)
+    (office / "headend.pub").write_text("ab" * 32)
+    for station in ("s1", "s2"):
+        context = {"secret_hex": "00" * 16, "sender-id_hex": "01", "recipient-id_hex": f"0{station[1]}0a"}
+        (office / f"{station}-well.json").write_text(json.dumps(context))
+    (office / "profiles").mkdir()
+    shipped = Path(profile.__file__).parent / "profiles/sl651-level.toml"
+    (office / "profiles/of-our-own.toml").write_text(shipped.read_text())
+    (office / "clips").mkdir()
+    for name in ("flood", "exercise"):
+        (office / f"clips/{name}.wav").write_bytes(b"RIFF" + bytes(100_000))
+    return office
+
+
+def test_a_pack_holds_all_that_the_configuration_names(full_office, tmp_path):
+    told, site = provisioned(full_office), tmp_path / "site"
+    (tmp_path / "answers.toml").write_text(
+        f'office = "{told["fingerprint"]}"\nhere = "yes"\npack_port = "tcp://127.0.0.1:5020"\n'
+    )
+    pack = ("--pack", full_office / "packs/s2.pack", "--answers", tmp_path / "answers.toml")
+    done = fengsui("init", "--config", site / "station.toml", *pack)
+    assert done.returncode == 0, done.stderr
+    for name in ("headend.pub", "s2-well.json", "plans.toml", "profiles/of-our-own.toml", "clips/flood.wav"):
+        assert (site / name).read_bytes() == (full_office / name).read_bytes()
+    assert not (site / "s1-well.json").exists()
+    assert (site / "s2-well.json").stat().st_mode & 0o077 == 0
+    assert load(site / "station.toml")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "says"),
+    [
+        ("headend.pub", "headend.pub"),
+        ("s2-well.json", "s2-well.json"),
+        ("profiles/of-our-own.toml", "of-our-own"),
+        ("clips/flood.wav", "clips/flood.wav"),
+        ("clips/exercise.wav", "clips/exercise.wav"),
+        ("plans.toml", "plans.toml"),
+    ],
+)
+def test_no_pack_is_made_that_lacks_something(full_office, gone, says):
+    (full_office / gone).unlink()
+    done = provision(full_office)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not (full_office / "packs").exists()
+
+
+def test_no_pack_is_made_that_a_station_would_refuse(full_office):
+    (full_office / "clips/flood.wav").write_bytes(bytes(7 << 20))
+    assert "more than" in provision(full_office).stderr
+    with pytest.raises(LocalError):
+        check_size({str(number): bytes(4 << 20) for number in range(4)})
+    with pytest.raises(LocalError):
+        check_size({str(number): b"" for number in range(200)})
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "clips/../x", "clips/a/b", "state/station.key", "/etc/x", "clips/", "clips/.x", ""]
+)
+def test_a_packs_files_lie_beside_the_configuration(name):
+    assert not plain_name(name)
+    with pytest.raises(LocalError):
+        open_pack(seal_pack("s1", {CONFIG: b"x", name: b"y"}, KEY, 0), OFFICE)
 
 
 # The archive
