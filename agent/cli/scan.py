@@ -92,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
     results = asyncio.run(_scan(ports, plan, modbus, options))
     from agent.scan_report import as_json, taken
 
-    rows = [as_json(one, [each for each in known if each.kind == "nmea"]) for one in results]
+    instruments, probes = ([one for one in known if one.kind == kind] for kind in ("nmea", "sdi12"))
+    rows = [as_json(one, instruments, probes) for one in results]
     series = {one.name: [each.name for each in one.series] for one in known}
     toml = taken(_station(options.config), series).tables(rows)
     if options.json:

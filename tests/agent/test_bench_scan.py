@@ -9,9 +9,11 @@ import pytest
 
 from agent.cli import main
 from agent.config_load import load
-from agent.scan_report import spans, taken
+from agent.scan_report import as_json, spans, taken
 from drivers.profile import find, names
 from drivers.profile_kinds import open_any
+from drivers.scan.line import Device, Result
+from drivers.scan.ports import Port
 from drivers.simulated.modbus import PtyBus
 from drivers.simulated.profiled import unit_of
 from protocols.modbus_pdu import Request, encode
@@ -159,3 +161,12 @@ def test_languages_are_told_apart(data, kind):
 
 def test_registers_are_named_by_spans():
     assert spans([(3, 0), (3, 1), (3, 2), (4, 0), (3, 500)]) == ["3:0-2", "3:500", "4:0"]
+
+
+def test_a_probe_that_names_itself_is_offered_with_its_profile():
+    probes = [Device("sdi12", "0", 9600, identity="METER TER12 112"), Device("sdi12", "1", 9600, identity="ACME X 1")]
+    known = [open_any(find(name))[0] for name in ("meter-teros-12", "sdi12-level")]
+    row = as_json(Result(Port("/dev/null", "/dev/null", "name"), "scanned", devices=probes), (), known)
+    series = {one.name: [each.name for each in one.series] for one in known}
+    table = tomllib.loads(taken(None, series).tables([row]))["sensor"][0]["probe"]
+    assert [(one["address"], one["profile"]) for one in table] == [("0", "meter-teros-12"), ("1", "sdi12-level")]
