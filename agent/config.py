@@ -16,8 +16,8 @@ from agent import places
 from agent.buttons import ButtonConfig
 from agent.finding import Finding
 from agent.hours import HoursConfig
+from agent.plan_file import load as load_plans
 from agent.plans import Plans
-from agent.plans import load as load_plans
 from agent.route import RouteConfig
 from agent.rules import RuleConfig
 from drivers.api import Context, Factory, SeriesSpec

@@ -12,7 +12,7 @@ from agent.buttons import check_button, check_buttons
 from agent.clock import SOURCES
 from agent.config import BufferConfig, ClockConfig, Config, StationConfig, measured, plans_of, specs_of
 from agent.hours import check_hours
-from agent.plans import load as load_plans
+from agent.plan_file import load as load_plans
 from agent.ports import Owner, shared
 from agent.rule_check import check_rules
 from agent.say import languages

@@ -4,14 +4,13 @@ It knows how a conversation goes (echo, reply, final result, prompt, what comes 
 find back into it; what a command means is the business of whoever asks.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from heapq import heappop, heappush
-from typing import NamedTuple
 
 from protocols import at_lines
+from protocols.at_events import CANCELLED, LOST, REBOOT, TIMEOUT, Command, Done, Lost, Ready, Result, Stray, Unsolicited
 from protocols.at_lines import Final
 from protocols.errors import LocalError
 from protocols.framing import Event, Lines, Send
@@ -27,65 +26,6 @@ SYNC_TIMEOUT = 1.0  # seconds for the OK of a bare AT (Quectel: 300 ms)
 SYNC_TRIES = 3
 ESCAPE, SUBMIT = b"\x1b", b"\x1a"  # end of a prompt: given up, and done (27.005 §3.5.1)
 URGENT, NORMAL, IDLE = 0, 1, 2  # priorities
-
-TIMEOUT, LOST, REBOOT, CANCELLED = "timeout", "lost", "reboot", "cancelled"
-"""Final words that no modem said: it was silent, is dead, began anew; or the line was opened anew."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Command:
-    """What to say and how long its answer may take. `payload` follows the prompt, without its Ctrl-Z.
-
-    `reply` tells lines of the answer from unasked ones where the name alone does not. `secret`: never shown.
-    """
-
-    text: str
-    timeout: float = 5.0  # seconds from the last byte sent to the final result
-    payload: bytes | None = None
-    reply: re.Pattern[str] | None = None
-    secret: bool = False
-
-
-class Result(NamedTuple):
-    """How it ended. `submitted`: the payload went out, so that the end of a silence is not known."""
-
-    final: Final
-    lines: list[str]
-    submitted: bool = False
-
-    @property
-    def ok(self) -> bool:
-        return self.final.ok
-
-    def value(self, name: str) -> str | None:
-        """What follows `name:` in the first such line."""
-        return next((line[len(name) + 1 :].strip() for line in self.lines if line.startswith(f"{name}:")), None)
-
-
-class Done(NamedTuple):
-    command: Command
-    result: Result
-
-
-class Unsolicited(NamedTuple):
-    """Something unasked; `body` is its second line where it has one (+CMT, +CDS)."""
-
-    line: str
-    body: str = ""
-
-
-class Stray(NamedTuple):
-    """A line that nobody asked for and that says nothing by itself: noise, or an answer that came too late."""
-
-    line: str
-
-
-class Ready(NamedTuple):
-    """The modem answers."""
-
-
-class Lost(NamedTuple):
-    """It does not, after `SYNC_TRIES`; nothing more is said to it until `start`."""
 
 
 class _State(Enum):

@@ -7,7 +7,8 @@ sent, then what is due. No I/O; time is an argument.
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from protocols.at import AtEngine, Command, Done, Lost, Ready, Result, Stray, Unsolicited
+from protocols.at import AtEngine
+from protocols.at_events import Command, Done, Lost, Ready, Result, Stray, Unsolicited
 from protocols.at_lines import Final
 from protocols.cellular import Sim
 from protocols.errors import LocalError

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from protocols import cellular, network_time, sms_pdu
-from protocols.at import CANCELLED, LOST, REBOOT, TIMEOUT, Command, Result
+from protocols.at_events import CANCELLED, LOST, REBOOT, TIMEOUT, Command, Result
 from protocols.cellular import Registration, Sim
 from protocols.errors import RemoteError
 from protocols.modem_dialect import Dialect, Step

@@ -11,12 +11,14 @@ Traps of the module, from its AT manual and from public logs:
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
-from protocols.at import CANCELLED, LOST, REBOOT, TIMEOUT, AtEngine, Command, Lost, Result, Unsolicited
-from protocols.at import Done as Answered
-from protocols.at import Ready as Awake
+from protocols.at import AtEngine
+from protocols.at_events import CANCELLED, LOST, REBOOT, TIMEOUT, Command, Lost, Result, Unsolicited
+from protocols.at_events import Done as Answered
+from protocols.at_events import Ready as Awake
 from protocols.errors import LocalError, RemoteError
 from protocols.framing import Event, Send
 from protocols.lora_airtime import LONGEST_PACKET
+from protocols.rak3172_events import Damaged, Done, Mismatch, Ready, Received, Silent
 from protocols.rak3172_lines import Radio, decode_line, decode_radio, encode_radio
 
 BANNERS = ("RAKwireless", "Current Work Mode", "LoRa P2P.", "LoRaWAN.")  # of a module that has just begun
@@ -26,47 +28,6 @@ TRIES = 3
 BUSY_WAIT = 0.5  # seconds between a refusal for being busy and the next try
 OK, BUSY = "OK", "AT_BUSY_ERROR"  # to PRECV, busy says that it listens already
 LISTEN_AND_TALK, LISTEN = 65533, 65534  # of PRECV
-
-
-class Ready(NamedTuple):
-    """It hears and may send. `listens`: whether it hears before it talks."""
-
-    radio: Radio
-    listens: bool
-
-
-class Mismatch(NamedTuple):
-    """It is set otherwise than it should be, and nobody allowed to change that: nothing is sent."""
-
-    name: str
-    found: str
-
-
-class Silent(NamedTuple):
-    """It does not answer (`lost`), or refuses what it cannot do without; it is tried again."""
-
-    command: str
-    reason: str
-
-
-class Received(NamedTuple):
-    data: bytes
-    rssi: int
-    snr: int
-
-
-class Done(NamedTuple):
-    """What became of a send: `sent`, `unknown` or `refused`; `reason` in the module's words. `again`: worth another try."""
-
-    outcome: str
-    reason: str = ""
-    again: bool = True
-
-
-class Damaged(NamedTuple):
-    """Something that was not the module's language, or that the radio heard damaged (`radio`)."""
-
-    reason: str
 
 
 class _Pause(NamedTuple):

@@ -89,7 +89,7 @@ def run_show(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> "tuple[Config | None, list[Problem], Plans | None]":
     """The plans of a station, in its language, against the signals that its actuators know."""
     from agent.config_load import load as load_config
-    from agent.plans import load
+    from agent.plan_file import load
     from drivers.actuators.patterns import shipped
 
     config = load_config(options.config)[0] if options.config else None

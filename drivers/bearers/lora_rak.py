@@ -13,7 +13,8 @@ from drivers.bearers.lora_e22 import SETTINGS_AGAIN, percent
 from drivers.bearers.lora_law import Law, check_law, regions
 from protocols.framing import Event
 from protocols.lora_airtime import LONGEST_PACKET, Modulation, airtime, longest
-from protocols.rak3172 import Damaged, Done, Mismatch, Rak3172, Ready, Received, Silent
+from protocols.rak3172 import Rak3172
+from protocols.rak3172_events import Damaged, Done, Mismatch, Ready, Received, Silent
 from protocols.rak3172_lines import BANDWIDTHS, Radio
 
 PORT = AddressKey("port", ("serial", "tcp", "sim"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import plans
+from agent import plan_file
 from agent.conductor import Conductor
 from agent.performer import Performer
 from drivers import registry
@@ -28,7 +28,7 @@ class Ensemble:
         self.well = {kind: Sim(SimConfig(name=f"well {kind}", kind=kind), now=self.now) for kind in KINDS}
         self.said = []
         self.performers = [self._performer(one) for one in (sick, *self.well.values())]
-        self.conductor = Conductor(self.performers, plans.load()[0], self.now)
+        self.conductor = Conductor(self.performers, plan_file.load()[0], self.now)
 
     def _performer(self, actuator):
         return Performer(actuator, lambda step, *_: self.said.append((actuator.name, step)), self.now)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent import plans
+from agent import plan_file
 from agent.cli import main
 from agent.conductor import Conductor
 from agent.performer import Performer
@@ -31,11 +31,11 @@ actuators = ["east", "voice", "gone"]
 
 def load(tmp_path, text=OWN):
     (tmp_path / "plans.toml").write_text(text)
-    return plans.load(tmp_path / "plans.toml", patterns=shipped())
+    return plan_file.load(tmp_path / "plans.toml", patterns=shipped())
 
 
 def test_every_shipped_plan_is_spoken_three_times_and_names_nobody():
-    found, _ = plans.load()
+    found, _ = plan_file.load()
     assert all(plan.voice.repeat >= 3 and not plan.voice.clip and not plan.actuators for plan in found.plans)
 
 
@@ -101,7 +101,7 @@ def test_a_name_that_is_wrong_silences_nobody(tmp_path):
 
 def test_a_drill_says_so_at_both_ends_and_an_all_clear_who_gives_it():
     async def play():
-        found, _ = plans.load()
+        found, _ = plan_file.load()
         drill = await Ensemble(found).play(heard(status=Status.EXERCISE))
         assert drill["voice"]["text"].startswith("这是演练")
         assert drill["voice"]["text"].endswith("这是演练。")
@@ -115,7 +115,7 @@ def test_a_drill_says_so_at_both_ends_and_an_all_clear_who_gives_it():
 
 def test_nothing_of_a_refused_alert_is_spoken_or_shown():
     async def play():
-        shipped_plans, _ = plans.load()
+        shipped_plans, _ = plan_file.load()
         village = Village(monotonic=0.0)
         data = sealed("county bureau", "请立即转移", expires=village.unix + 60)
         village.later(120)
@@ -131,7 +131,7 @@ def test_nothing_of_a_refused_alert_is_spoken_or_shown():
 
 def test_a_warning_that_stands_longer_is_not_spoken_all_over_again():
     async def play():
-        found, _ = plans.load()
+        found, _ = plan_file.load()
         ensemble = Ensemble(found)
         decision = heard(action=ActionCode.EVACUATE)
         await ensemble.play(decision)
@@ -164,7 +164,7 @@ def test_plan_check_finds_clips_and_actuators_that_are_gone(tmp_path, capsys):
     from agent.config import StationConfig, WarningsConfig
 
     made = plan_config(tmp_path, StationConfig(id="S1"), WarningsConfig(keyset="", roots=[], plans="plans.toml"))
-    found, _ = plans.load(tmp_path / "plans.toml")
+    found, _ = plan_file.load(tmp_path / "plans.toml")
     assert [problem.facts["actuator"] for problem in plan._strangers(made, found)] == ["gone"]
     clips = [problem.facts["file"].name for problem in plan._clips(made, found)]
     assert clips == ["evacuate.wav", "exercise.wav"]

@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import plans
+from agent import plan_file
 from agent.plans import ACTIONS, LEVELS, MOST_SHOWN
 from drivers.actuators.patterns import AIR_DEFENCE, shipped
 from protocols.codes import FAMILIES
 
-BOTH, _ = plans.load(languages=("zh", "en"))
-ZH, _ = plans.load()
+BOTH, _ = plan_file.load(languages=("zh", "en"))
+ZH, _ = plan_file.load()
 
 
 def test_the_shipped_plans_are_sound_and_name_only_signals_there_are():
-    found, problems = plans.load(languages=("zh", "en"), patterns=shipped())
+    found, problems = plan_file.load(languages=("zh", "en"), patterns=shipped())
     assert problems == []
     assert {plan.siren.pattern for plan in found.plans if plan.siren} <= {"fast", "slow"}
     assert all((pattern.on, pattern.off) not in AIR_DEFENCE for pattern in shipped().values())
@@ -85,7 +85,7 @@ def test_an_all_clear_says_so_and_who_says_it():
 def test_a_stations_own_plan_comes_first(tmp_path):
     own = tmp_path / "plans.toml"
     own.write_text('[[plan]]\nname="ours"\naction=["evacuate"]\nsiren={pattern="gong", seconds=90, drill=5}\n')
-    found, problems = plans.load(own, patterns={*shipped(), "gong"})
+    found, problems = plan_file.load(own, patterns={*shipped(), "gong"})
     assert problems == []
     assert found.how("11A51", "red", "evacuate").pattern == "gong"
     assert found.how("11A51", "red", "evacuate", exercise=True).seconds == 5
@@ -100,7 +100,7 @@ def test_everything_wrong_is_told_at_once(tmp_path):
         '[[plan]]\nname="b"\ncolour="red"\n'
         "[[plan]]\nlevel=3\n"
     )
-    found, problems = plans.load(own, languages=("zh", "fr"), patterns=shipped())
+    found, problems = plan_file.load(own, languages=("zh", "fr"), patterns=shipped())
     assert found is None
     told = {(problem.key, problem.code) for problem in problems}
     assert told >= {
@@ -120,16 +120,16 @@ def test_everything_wrong_is_told_at_once(tmp_path):
 def test_a_file_that_is_missing_or_no_toml_is_one_problem(tmp_path):
     (tmp_path / "bad.toml").write_text("[[[")
     for name in ("none.toml", "bad.toml"):
-        found, problems = plans.load(tmp_path / name)
+        found, problems = plan_file.load(tmp_path / name)
         assert found is None
         assert [problem.code for problem in problems] == ["plan.unreadable"]
     (tmp_path / "odd.toml").write_text("plan = 3")
-    assert [problem.code for problem in plans.load(tmp_path / "odd.toml")[1]] == ["plan.not_a_list"]
+    assert [problem.code for problem in plan_file.load(tmp_path / "odd.toml")[1]] == ["plan.not_a_list"]
 
 
 def test_a_sentence_with_a_hole_that_nothing_fills_is_found(tmp_path):
-    words = (plans.SHIPPED / "words.toml").read_text().replace("{level}{event}预警", "{colour}{event}预警")
+    words = (plan_file.SHIPPED / "words.toml").read_text().replace("{level}{event}预警", "{colour}{event}预警")
     (tmp_path / "words.toml").write_text(words)
     problems = []
-    plans._words(tmp_path / "words.toml", problems)
+    plan_file._words(tmp_path / "words.toml", problems)
     assert [(problem.code, problem.facts) for problem in problems] == [("plan.placeholder", {"name": "colour"})]

@@ -6,16 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.at import (
+from protocols.at import LONGEST, MOST_LINES, MOST_QUEUED, URGENT, AtEngine
+from protocols.at_events import (
     CANCELLED,
-    LONGEST,
     LOST,
-    MOST_LINES,
-    MOST_QUEUED,
     REBOOT,
     TIMEOUT,
-    URGENT,
-    AtEngine,
     Command,
     Done,
     Lost,

@@ -11,7 +11,8 @@ from drivers.simulated.air import Air
 from drivers.simulated.lora_rak import RakFaults, RakState, SimRak
 from protocols.errors import LocalError, RemoteError
 from protocols.framing import Send
-from protocols.rak3172 import Damaged, Done, Mismatch, Rak3172, Ready, Received, Silent
+from protocols.rak3172 import Rak3172
+from protocols.rak3172_events import Damaged, Done, Mismatch, Ready, Received, Silent
 from protocols.rak3172_lines import Radio, decode_line, decode_radio, encode_radio
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "lora-modules.json").read_text())["rak"]["lines"]

@@ -5,7 +5,7 @@ import contextlib
 from concurrent.futures import Future
 from pathlib import Path
 
-from agent import plans
+from agent import plan_file
 from agent.alerting import Alerting
 from agent.journal import Journal
 from agent.policy import Place, Policy
@@ -63,7 +63,7 @@ class Station:
         self.display._now = self.now
         self.journal, self.clock = journal or MemoryJournal(), FakeClock(self.now)
         self.records, self.acks = [], []
-        found, problems = plans.load()
+        found, problems = plan_file.load()
         assert not problems
         self.alerting = Alerting(
             keyring=keyring(),

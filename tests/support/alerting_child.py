@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from agent import plans
+from agent import plan_file
 from agent.alerting import Alerting
 from agent.clock import this_boot
 from agent.journal_file import JournalFile
@@ -31,7 +31,7 @@ async def main(url: str, state: str, message: bytes) -> None:
     bus = Bus(BusConfig(name="relays", url=url))
     context = Context(Path(), lambda *_: None, {"relays": bus})
     siren = relay.create(RelayConfig(name="siren", bus="relays", board="waveshare-8ch"), context)
-    found, _ = plans.load()
+    found, _ = plan_file.load()
     alerting = Alerting(
         keyring=keyring(),
         journal=JournalFile.open(Path(state) / "journal"),
