@@ -63,7 +63,7 @@ class SeriesSpec:
 
     `span` is what the sensor can report (outside: bad), `expect` what the site can see (outside: suspect), both in
     `unit`; `rate` the largest believable change per second; `flat` (tolerance, seconds): less movement than the
-    tolerance for that long is suspect. `step` is the resolution of a value in `unit` (0 where unknown). `lan`: its readings
+    tolerance for longer is suspect, and bad after a third number. `step` is the resolution of a value in `unit` (0 where unknown). `lan`: its readings
     come from devices on a network, where anybody could say them, and never sound a siren alone. `spike`: farther from the
     median of the last five than this is suspect.
     """
@@ -72,7 +72,7 @@ class SeriesSpec:
     span: tuple[float, float] | None = None
     expect: tuple[float, float] | None = None
     rate: float | None = None
-    flat: tuple[float, float] | None = None
+    flat: tuple[float, ...] | None = None
     step: float = 0.0
     lan: bool = False
     spike: float | None = None

@@ -41,7 +41,7 @@ class Series(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     span: tuple[float, float] | None = None
     expect: tuple[float, float] | None = None
     rate: float | None = None
-    flat: tuple[float, float] | None = None
+    flat: tuple[float, ...] | None = None
     spike: float | None = None
     loop: tuple[float, float] | None = None  # mA: a 4-20 mA loop is whole between these
     note: str = ""
@@ -125,7 +125,15 @@ def _bound_problems(one: Series, at: str) -> Iterator[Problem]:
             yield Problem(f"{at}.{key}", "series.bounds", {"low": bounds[0], "high": bounds[1]})
     if one.span and one.expect and not (one.span[0] <= one.expect[0] and one.expect[1] <= one.span[1]):
         yield Problem(f"{at}.expect", "series.expect", {"span": list(one.span), "expect": list(one.expect)})
-    if (one.rate is not None and one.rate <= 0) or (one.flat is not None and min(one.flat) < 0):
-        yield Problem(f"{at}.rate" if one.rate is not None else f"{at}.flat", "series.positive", {})
+    if one.rate is not None and one.rate <= 0:
+        yield Problem(f"{at}.rate", "series.positive", {})
+    if one.flat is not None:
+        yield from flat_problems(f"{at}.flat", one.flat)
     if one.spike is not None and one.spike <= 0:
         yield Problem(f"{at}.spike", "series.positive", {})
+
+
+def flat_problems(key: str, flat: tuple[float, ...]) -> Iterator[Problem]:
+    """A tolerance, seconds until suspect, and more seconds until bad."""
+    if len(flat) not in (2, 3) or flat[0] < 0 or min(flat[1:]) <= 0 or sorted(flat[1:]) != list(flat[1:]):
+        yield Problem(key, "series.flat", {"value": list(flat)})

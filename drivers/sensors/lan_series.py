@@ -21,7 +21,7 @@ class LanSeries(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     span: tuple[float, float] | None = None
     expect: tuple[float, float] | None = None
     rate: float | None = None
-    flat: tuple[float, float] | None = None
+    flat: tuple[float, ...] | None = None
 
     def spec(self) -> SeriesSpec:
         return replace(self.series().spec(), lan=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from drivers.api import Problem, SeriesSpec
+from drivers.profile import flat_problems
 from protocols.reading import is_series_name
 
 
@@ -14,7 +15,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What this site knows better than the profile: see `drivers.api.SeriesSpec`."""
 
     rate: float | None = None
-    flat: tuple[float, float] | None = None
+    flat: tuple[float, ...] | None = None
     spike: float | None = None
 
 
@@ -78,8 +79,10 @@ def check_names(naming: Naming, has: Sequence[str]) -> Iterator[Problem]:
 
 def _check_bounds(naming: Naming) -> Iterator[Problem]:
     for name, own in naming.limits.items():
-        if any(value is not None and value <= 0 for value in (own.rate, own.spike, *(own.flat or ())[1:])):
+        if any(value is not None and value <= 0 for value in (own.rate, own.spike)):
             yield Problem(f"limits.{name}", "series.positive", {})
+        if own.flat is not None:
+            yield from flat_problems(f"limits.{name}.flat", own.flat)
     for name, bounds in naming.expect.items():
         if not bounds[0] < bounds[1]:
             yield Problem(f"expect.{name}", "series.bounds", {"low": bounds[0], "high": bounds[1]})

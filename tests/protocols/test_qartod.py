@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +84,39 @@ def test_the_spike_as_published_without_its_innocent_neighbours():
     assert found[2] is Flag.SUSPECT
     assert [n for n, flag in enumerate(found) if flag is not Flag.GOOD] == [2, 5]  # 999.99, and 40 among 9 to 15
     assert wanted["flags"][5] == 3
+
+
+FLAT = [VECTORS["flat_line"], *VECTORS["flat_line_short"], VECTORS["flat_line_spike"]]
+
+
+@pytest.mark.parametrize("wanted", FLAT, ids=str)
+def test_flat_lines_as_published(wanted):
+    checker = Checker(flat=(wanted["tolerance"], wanted["suspect_s"], wanted["fail_s"]))
+    step = wanted.get("interval_s", 1)
+    times = wanted.get("t", [n * step for n in range(len(wanted["in"]))])
+    found = [flag_of(checker.check(at * 1000, value)) for at, value in zip(times, wanted["in"], strict=True)]
+    assert found == wanted["flags"]
+
+
+def test_a_tolerance_of_nought_means_the_same_value_again_and_again():
+    checker = Checker(flat=(0.0, 50))
+    found = [flag_of(checker.check(n * 10_000, 7.0 if n < 10 else n)) for n in range(20)]
+    assert found == [Flag.GOOD] * 5 + [Flag.SUSPECT] * 5 + [Flag.GOOD] * 10
+
+
+def test_the_same_value_after_a_long_pause_is_not_still():
+    checker = Checker(flat=(0.1, 60))
+    found = [flag_of(checker.check(at * 1000, 5.0)) for at in (0, 10, 500, 510, 560, 570)]
+    assert found == [Flag.GOOD] * 4 + [Flag.SUSPECT] * 2
+
+
+@given(st.lists(st.integers(0, 12), max_size=60), st.integers(1, 6), st.integers(1, 9))
+def test_stillness_is_that_of_a_window_that_slides(values, tolerance, seconds):
+    checker = Checker(flat=(tolerance, seconds))
+    for n, value in enumerate(values):
+        window = values[max(0, n - seconds) : n + 1]
+        still = n >= seconds and max(window) - min(window) < tolerance
+        assert (flag_of(checker.check(n * 1000, value)) is Flag.SUSPECT) is still
 
 
 def test_a_step_is_believed_at_its_fourth_value():
