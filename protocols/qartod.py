@@ -83,7 +83,7 @@ class Stillness:
         self._at: int | None = None
 
     def lasted(self, at: int, value: float) -> int:
-        """ms that readings up to this one have been still: each stands for the time since the one before."""
+        """How long readings up to this one have been still, in ms: each stands for the time since the one before."""
         since, self._at = self._at, at
         if since is None or at - since > self._pause:  # what moved in a pause nobody saw
             self._falling.clear()
