@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from protocols.modbus_pdu import EXCEPTIONS, Refusal, Reply, Request
+from protocols.modbus_match import Exchange
+from protocols.modbus_pdu import EXCEPTIONS, Refusal, Reply, Request, decode_reply, decode_request
 from protocols.modbus_rtu import Frame, Garbage, RtuStream, readings
 
 CHUNK = 4096  # bytes at a time: the stream copies what it holds for every frame
@@ -13,7 +14,34 @@ def decode(data: bytes) -> list[dict[str, Any]]:
     stream = RtuStream()
     chunks = (data[n : n + CHUNK] for n in range(0, len(data), CHUNK))
     found = [event for chunk in chunks for event in stream.receive(chunk, 0.0)]
-    return [describe(event) for event in found + stream.flush()]
+    talk = Talk()
+    return [talk.describe(event) for event in found + stream.flush()]
+
+
+class Talk:
+    """A conversation overheard: what answers the request before it is a reply, and is told with what was asked."""
+
+    def __init__(self) -> None:
+        self._asked: Exchange | None = None
+
+    def describe(self, event: Frame | Garbage) -> dict[str, Any]:
+        asked = self._asked
+        if isinstance(event, Garbage):
+            return describe(event)
+        if asked is not None and event.unit == asked.unit and asked.answered_by(event.pdu):
+            self._asked = None
+            return _answer(asked, event)
+        if any(isinstance(one, Request) for one in readings(event.pdu)):
+            self._asked = Exchange(b"", event.unit, event.pdu)
+        return describe(event)
+
+
+def _answer(asked: Exchange, event: Frame) -> dict[str, Any]:
+    request, row = decode_request(asked.pdu), _understood(decode_reply(event.pdu))
+    if "values" in row:
+        row["values"] = row["values"][: request.count]  # bits come in whole bytes
+    head = {"unit": event.unit, "function": request.function, "is": row.pop("as")}
+    return {**head, "address": request.address, "count": request.count, **row}
 
 
 def describe(event: Frame | Garbage) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Overhearing:
 
     def __init__(self, kind: str, build_year: int) -> None:
         self.kind = kind
-        self._modbus = RtuStream()
+        self._modbus, self._talk = RtuStream(), modbus_decode.Talk()
         self._nmea = NmeaStream()
         self._beidou = Sentences()
         self._lines = Lines(LONGEST, keep_tail=True)
@@ -117,7 +117,7 @@ class Overhearing:
 
     def receive(self, data: bytes, now: float) -> Sequence[Row]:
         if self.kind == "modbus-rtu":
-            return [modbus_decode.describe(one) for one in self._modbus.receive(data, now)]
+            return [self._talk.describe(one) for one in self._modbus.receive(data, now)]
         if self.kind == "nmea":
             return [nmea_decode.describe(one, self._build_year) for one in self._nmea.receive(data)]
         if self.kind == "beidou":
@@ -125,7 +125,7 @@ class Overhearing:
         return [row for line in self._lines.feed(data) for row in _line_rows(self.kind, line)]
 
     def tick(self, now: float) -> Sequence[Row]:
-        return [modbus_decode.describe(one) for one in self._modbus.tick(now)]
+        return [self._talk.describe(one) for one in self._modbus.tick(now)]
 
 
 def _line_rows(kind: str, line: bytes) -> Iterator[Row]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 KINDS = ("auto", "raw", "modbus-rtu", "nmea", "beidou", "vaisala", "sbd", "at", "sdi12")
 MOST_PUZZLED = 2048  # bytes that nothing explains are shown as they are, and the guessing begins anew
+PUZZLED = 2.0  # seconds, after which they are, too: whoever speaks says something whole every second
+NOTHING = 10.0  # seconds of silence, after which it is said what may be wrong
 
 
 def add(verbs: Any) -> None:
@@ -76,9 +78,8 @@ async def _monitor(address: "Address", options: argparse.Namespace, capture: IO[
     try:
         stream = await open_stream(address)
     except OSError as wrong:
-        complain("monitor.closed", port=address.label, why=wrong.strerror or wrong)
-        return 1
-    shown = _Shown(options.kind, as_json=options.json)
+        return _closed(address, wrong)
+    shown = _Shown(options.kind, address.baud, as_json=options.json)
     try:
         async with asyncio.timeout(options.seconds):
             while True:
@@ -91,13 +92,22 @@ async def _monitor(address: "Address", options: argparse.Namespace, capture: IO[
     except BrokenPipeError:  # of our own output: `fengsui … | head`
         raise
     except OSError as ended:
-        if ended.errno == errno.ENODATA:  # the end of a capture
-            return 0
-        complain("monitor.closed", port=address.label, why=ended.strerror or ended)
-        return 1
+        return 0 if ended.errno == errno.ENODATA else _closed(address, ended)  # 0: the end of a capture
     finally:
         shown.flush()
         stream.close()
+
+
+def _closed(address: "Address", why: OSError) -> int:
+    import errno
+
+    from drivers.scan.ports import holder
+
+    if why.errno == errno.EBUSY:
+        complain("monitor.held", port=address.label, who=holder(address.path) or "?")
+    else:
+        complain("monitor.closed", port=address.label, why=why.strerror or why)
+    return 1
 
 
 async def _next(stream: Any, shown: "_Shown") -> bytes:
@@ -125,9 +135,10 @@ async def _next(stream: Any, shown: "_Shown") -> bytes:
 class _Shown:
     """Bytes in, lines out: decoded once it is known what is spoken."""
 
-    def __init__(self, kind: str, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._puzzle = b""
+    def __init__(self, kind: str, baud: int, *, as_json: bool) -> None:
+        self._baud, self._as_json = baud, as_json
+        self._puzzle, self._puzzled = b"", False
+        self._look_at: float | None = time.monotonic() + NOTHING
         self._machine: Overhearing | None = None
         if kind not in ("auto", "raw"):
             self._decide(kind)
@@ -135,9 +146,13 @@ class _Shown:
 
     @property
     def deadline(self) -> float | None:
-        return self._machine.deadline if self._machine is not None else None
+        """When a silence, or a puzzle, has lasted long enough to say something of it."""
+        waits = (self._look_at, self._machine.deadline if self._machine is not None else None)
+        return min((one for one in waits if one is not None), default=None)
 
     def take(self, data: bytes) -> None:
+        if not self._puzzle:
+            self._look_at = None
         if self._raw:
             self._print({"bytes": data.hex(), "text": data.decode("latin-1")})
         elif self._machine is not None:
@@ -146,6 +161,12 @@ class _Shown:
             self._guess(data)
 
     def silence(self) -> None:
+        if self._look_at is not None and time.monotonic() >= self._look_at:
+            self._look_at = None
+            if self._puzzle:
+                self._give_up()
+            else:
+                complain("monitor.nothing", seconds=round(NOTHING), baud=self._baud)
         if self._machine is not None:
             self._rows(self._machine.tick(time.monotonic()))
 
@@ -154,7 +175,7 @@ class _Shown:
         if self._machine is not None and self._machine.deadline is not None:
             self._rows(self._machine.tick(self._machine.deadline))
         elif self._puzzle:
-            self._print({"bytes": self._puzzle.hex(), "text": self._puzzle.decode("latin-1")})
+            self._give_up()
 
     def _guess(self, data: bytes) -> None:
         from protocols.overheard import UNKNOWN, recognise
@@ -164,11 +185,20 @@ class _Shown:
         if heard.kind not in (UNKNOWN, "silent"):
             complain("monitor.kind", kind=heard.kind)
             self._decide(heard.kind)
-            puzzle, self._puzzle = self._puzzle, b""
+            puzzle, self._puzzle, self._look_at = self._puzzle, b"", None
             self.take(puzzle)
         elif len(self._puzzle) > MOST_PUZZLED:
-            puzzle, self._puzzle = self._puzzle, b""
-            self._print({"bytes": puzzle.hex(), "text": puzzle.decode("latin-1")})
+            self._give_up()
+        elif self._look_at is None:
+            self._look_at = time.monotonic() + PUZZLED
+
+    def _give_up(self) -> None:
+        """Bytes as they are, and once what may be wrong."""
+        if not self._puzzled:
+            complain("monitor.puzzle")
+        self._puzzled = True
+        puzzle, self._puzzle, self._look_at = self._puzzle, b"", None
+        self._print({"bytes": puzzle.hex(), "text": puzzle.decode("latin-1")})
 
     def _decide(self, kind: str) -> None:
         from agent.clock import BUILD_TIME

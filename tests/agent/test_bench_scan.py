@@ -14,11 +14,14 @@ from drivers.profile import find, names
 from drivers.profile_kinds import open_any
 from drivers.scan.line import Device, Result
 from drivers.scan.ports import Port
+from drivers.scan.prober import Prober
+from drivers.simulated.line import PtyLine
 from drivers.simulated.modbus import PtyBus
 from drivers.simulated.profiled import unit_of
 from protocols.modbus_pdu import Request, encode
 from protocols.modbus_rtu import seal
 from protocols.overheard import KINDS, UNKNOWN, recognise
+from protocols.scan_plan import Setting
 from tests.support.tree import ROOT
 
 
@@ -139,6 +142,66 @@ def test_a_capture_plays_again_as_it_was_heard(capsys, tmp_path):
     assert "nmea" in err
     assert copy.read_bytes() == log.read_bytes()
     assert said(capsys, "decode", "nmea", copy)[1].splitlines() == out.splitlines()
+
+
+def monitored(monkeypatch, lines, *words):
+    """The command beside a line that says these again and again; the waits are short."""
+    monkeypatch.setattr("agent.cli.monitor.PUZZLED", 0.05)
+    monkeypatch.setattr("agent.cli.monitor.NOTHING", 0.05)
+
+    async def main():
+        async with PtyLine(lambda _data: None) as line:
+            command = asyncio.create_task(
+                asyncio.to_thread(run_here, "monitor", line.path, "--json", "--seconds", 0.5, *words)
+            )
+            while not command.done():
+                for data in lines:
+                    line.write(data)
+                await asyncio.sleep(0.1)
+            return await command
+
+    return asyncio.run(main())
+
+
+def run_here(*arguments):
+    return main(["--lang", "en", *map(str, arguments)])
+
+
+def test_what_nothing_explains_is_shown_as_it_comes_and_said_once(monkeypatch, capsys):
+    noise = bytes(range(128, 160))
+    assert monitored(monkeypatch, [noise]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[0])["bytes"].startswith(noise.hex())
+    assert err.count("another speed") == 1
+
+
+def test_a_silent_line_says_what_may_be_wrong(monkeypatch, capsys):
+    assert monitored(monkeypatch, []) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "fengsui scan" in err
+
+
+def test_a_capture_of_a_bus_pairs_what_was_asked_with_the_answer(monkeypatch, capsys, tmp_path):
+    asked, answered = seal(4, encode(Request(3, 7, 2))), seal(4, bytes.fromhex("030400010002"))
+    assert monitored(monkeypatch, [asked, answered], "--capture", tmp_path / "bus.log") == 0
+    live = capsys.readouterr().out.splitlines()
+    assert json.loads(live[1]) == {"unit": 4, "function": 3, "is": "reply", "address": 7, "count": 2, "values": [1, 2]}
+    assert run_here("decode", "modbus-rtu", tmp_path / "bus.log") == 0
+    assert capsys.readouterr().out.splitlines() == live
+
+
+def test_a_port_in_use_is_told_with_who_uses_it(capsys):
+    async def held():
+        async with PtyLine(lambda _data: None) as line:
+            other = Prober(line.path, Setting(9600))
+            try:
+                return await asyncio.to_thread(run_here, "monitor", line.path)
+            finally:
+                other.close()
+
+    assert asyncio.run(held()) == 1
+    assert "in use by" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,24 @@ def test_decode_says_what_a_frame_may_be():
     assert both["request"] == {"address": 0, "count": 1, "values": [0xFF00]}
 
 
+def test_a_reply_is_told_with_what_was_asked():
+    """Words, bits without their padding, a write whose echo looks like itself, a refusal, and what nobody asked."""
+    words, bits, write = Request(3, 7, 2), Request(1, 4, 3), Request(6, 5, 1, (9,))
+    line = [
+        *((4, encode(words)), (4, bytes.fromhex("030400010002"))),
+        *((4, encode(bits)), (4, bytes.fromhex("010105"))),
+        *((4, encode(write)), (4, encode(write))),
+        *((4, encode(words)), (9, bytes.fromhex("030400010002")), (4, bytes.fromhex("8302"))),
+    ]
+    rows = decode(b"".join(seal(*one) for one in line))
+    assert [(row["is"], row.get("address")) for row in rows] == [
+        ("request", 7), ("reply", 7), ("request", 4), ("reply", 4), ("request or reply", None), ("reply", 5),
+        ("request", 7), ("reply", None), ("exception", 7),
+    ]  # fmt: skip
+    assert rows[1]["values"] == [1, 2]
+    assert rows[3]["values"] == [1, 0, 1]
+
+
 def test_silence_ends_a_frame():
     stream = RtuStream(silence=0.05)
     assert stream.receive(FRAMES[2][:5], 10.0) == []
