@@ -63,6 +63,18 @@ def compiled(entries: Iterable[Entry]) -> bytes:
     return head + b"".join(places) + keys + texts
 
 
+def decompiled(data: bytes) -> Iterator[tuple[str, str]]:
+    """The texts of a `.mo` of ours, and what they became."""
+    _, _, count, keys, texts, *_ = MO_HEAD.unpack_from(data)
+    for row in range(count):
+        yield _at(data, keys + 8 * row), _at(data, texts + 8 * row)
+
+
+def _at(data: bytes, place: int) -> str:
+    size, start = struct.unpack_from("<2I", data, place)
+    return data[start : start + size].decode()
+
+
 def sources(locale: Path = LOCALE) -> list[Path]:
     return sorted(locale.glob("*/LC_MESSAGES/*.po"))
 

@@ -11,7 +11,10 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Any
 
-HELP = "help"  # the domain of what argparse prints: its keys are English texts, and only the command line reads it
+# Two domains whose keys are English texts: what argparse prints, and what is said of causes (`agent.why`). Neither is read
+# before it is needed.
+HELP, PHRASES = "help", "phrases"
+CAUSES = ("why", "error", "reason", "detail")  # facts that say why
 SHIPPED = Path(__file__).parent / "locale"
 ADDED = Path("/etc/fengsui/locale")  # a further language of the operator's own, which an update leaves alone
 
@@ -49,7 +52,7 @@ def catalogue(language: str) -> NullTranslations:
     chain = NullTranslations()
     for folder in (ADDED, SHIPPED):
         for file in sorted((folder / language / "LC_MESSAGES").glob("*.mo")):
-            if file.stem != HELP:
+            if file.stem not in (HELP, PHRASES):
                 with file.open("rb") as compiled:
                     chain.add_fallback(GNUTranslations(compiled))
     return chain
@@ -74,6 +77,13 @@ def plain(value: Any) -> str:
     return "".join(c if c.isprintable() else "·" for c in text)
 
 
+def _cause(name: str, value: Any, tongue: str) -> str:
+    """A detail stands behind a reason that was told already; the others may begin with one."""
+    from agent.why import phrased, told
+
+    return phrased(str(value), tongue) if name == "detail" else told(value, tongue)
+
+
 def say(code: str, /, **facts: Any) -> str:
     """The sentence of `code` in the chosen language; an unknown code is shown with its facts rather than hidden."""
     return say_in(_chosen, code, **facts)
@@ -82,7 +92,7 @@ def say(code: str, /, **facts: Any) -> str:
 def say_in(tongue: str, code: str, /, **facts: Any) -> str:
     """The same in a language that is not this process's own: what a station says to its village."""
     text = sentence(code, tongue)
-    shown = {name: plain(value) for name, value in facts.items()}
+    shown = {name: plain(_cause(name, value, tongue) if name in CAUSES else value) for name, value in facts.items()}
     if text is None:
         return f"{code}: " + ", ".join(f"{k}={v}" for k, v in shown.items())
     return text.format_map(_Facts(shown))

@@ -1,7 +1,7 @@
 """The catalogues as their translators see them."""
 
 from agent.po import LOCALE, read
-from agent.say import HELP
+from agent.say import HELP, PHRASES
 
 
 def areas(language):
@@ -11,5 +11,7 @@ def areas(language):
 
 
 def sentences(language):
-    """Code → sentence, of all areas; what argparse prints is not among them, for its keys are English texts."""
-    return {one.key: one.text for area, entries in areas(language).items() if area != HELP for one in entries}
+    """Code → sentence, of all areas but the two whose keys are English texts."""
+    return {
+        one.key: one.text for area, entries in areas(language).items() if area not in (HELP, PHRASES) for one in entries
+    }

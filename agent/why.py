@@ -1,0 +1,59 @@
+"""Why something failed, in an operator's words: our own errors by their reason code, others' by the patterns of the
+catalogue's domain `phrases`, where `{1}` stands for anything. What nobody translated stays as it was said.
+"""
+
+import re
+from functools import cache
+
+from agent import po, say
+
+_REASON = re.compile(r"(?P<code>[a-z][\w.-]*)(?: at byte (?P<offset>\d+))?(?:: (?P<detail>.+))?", re.DOTALL)
+_PLACE = re.compile(r"\{(\d)\}")
+
+
+def told(cause: object, tongue: str) -> str:
+    """The cause in that language; the code of a reason stands behind it, for whoever looks it up."""
+    text = str(cause)
+    return _by_reason(text, tongue) or phrased(text, tongue)
+
+
+def phrased(text: str, tongue: str) -> str:
+    """A text that is no reason: whole, or behind what it is about (`name: text`)."""
+    for pattern, translation in _patterns(tongue):
+        if found := pattern.fullmatch(text):
+            parts = [told(part, tongue) for part in found.groups()]
+            pieces = _PLACE.split(translation)  # every second one is a place's number
+            return "".join(parts[int(one) - 1] if nth % 2 else one for nth, one in enumerate(pieces))
+    about, colon, rest = text.partition(": ")
+    if colon and (better := told(rest, tongue)) != rest:
+        return f"{about}: {better}"
+    return text
+
+
+def _by_reason(text: str, tongue: str) -> str:
+    found = _REASON.fullmatch(text)
+    what = say.sentence(f"reason.{found['code']}", tongue) if found else None
+    if found is None or what is None:
+        return ""
+    where = say.say_in(tongue, "why.where", offset=found["offset"]) if found["offset"] else ""
+    more = say.say_in(tongue, "why.more", detail=found["detail"]) if found["detail"] else ""
+    return say.say_in(tongue, "why.reason", what=what, where=where, more=more, code=found["code"])
+
+
+@cache
+def _patterns(tongue: str) -> list[tuple[re.Pattern[str], str]]:
+    """The most particular first."""
+    folder = say.folder_of(tongue, say.PHRASES)
+    if folder is None:
+        return []
+    pairs = po.decompiled((folder / tongue / "LC_MESSAGES" / f"{say.PHRASES}.mo").read_bytes())
+    known = {_template(key): text for key, text in pairs if key}
+    return [(re.compile(one, re.DOTALL), known[one]) for one in sorted(known, key=lambda one: -len(_loose(one)))]
+
+
+def _template(key: str) -> str:
+    return "".join("(.+?)" if _PLACE.fullmatch(part) else re.escape(part) for part in re.split(r"(\{\d\})", key))
+
+
+def _loose(template: str) -> str:
+    return template.replace("(.+?)", "")
