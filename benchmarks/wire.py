@@ -6,7 +6,6 @@ The line keeps the times of a wire: characters at its speed, the devices' turnar
 import asyncio
 import contextlib
 import json
-import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -73,7 +72,7 @@ async def wire(dead: Sequence[int] = ()) -> AsyncIterator[Wire]:
     try:
         yield made
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         await process.wait()
         listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):

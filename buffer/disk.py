@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +137,8 @@ def mark_salvaged(place: Path) -> None:
 
 def prune_quarantine(path: Path, most_bytes: int) -> None:
     """Only what was salvaged goes: by count, then by size."""
+    import shutil  # noqa: PLC0415 - half a megabyte with its compressors, for what most stations never have
+
     kept = [place for place in quarantined(path) if salvaged(place)]
     while kept and (len(kept) > KEPT or sum(map(_weight, kept)) > most_bytes):
         shutil.rmtree(kept.pop(0), ignore_errors=True)

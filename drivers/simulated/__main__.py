@@ -1,12 +1,14 @@
 """Simulated devices from a command line: `python -m drivers.simulated bus --unit 1=surfrad:FILE --unit 5=relay`.
 
-The first line printed is a JSON object with the address; after it, one for each transition of a relay. Ends on Ctrl-C.
+The first line printed is a JSON object with the address; after it, one for each transition of a relay. Ends on Ctrl-C or
+SIGTERM.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +27,7 @@ LOOK = 0.02  # seconds between looks at the relays; their times are the boards' 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_play(options) if options.what == "nmea" else _bus(options))
 
