@@ -171,7 +171,7 @@ def test_what_nothing_explains_is_shown_as_it_comes_and_said_once(monkeypatch, c
     noise = bytes(range(128, 160))
     assert monitored(monkeypatch, [noise]) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out.splitlines()[0])["bytes"].startswith(noise.hex())
+    assert json.loads(out.split("\n")[0])["bytes"].startswith(noise.hex())
     assert err.count("another speed") == 1
 
 
