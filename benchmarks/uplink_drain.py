@@ -14,7 +14,7 @@ BEST_PEER = "thingsboard-gateway 3.8.5, 1000-record packs"
 
 async def _drain(store: Store, host: str, port: int, form: str, limit: float, congestion: str = "") -> float:
     uplink = make(store, host, port, form)
-    uplink.telemetry._options = replace(uplink.telemetry._options, congestion=congestion)  # noqa: SLF001
+    uplink.telemetry._options = replace(uplink.telemetry._options, congestion=congestion)  # noqa: SLF001 - the scene sets what no station may
     with running(uplink, asyncio.get_running_loop()):
         return await drained(store, uplink, limit)
 

@@ -37,7 +37,7 @@ class Connection:
 
     async def __aenter__(self) -> Self:
         from dbus_fast import BusType  # noqa: PLC0415 - an extra
-        from dbus_fast.aio import MessageBus  # noqa: PLC0415
+        from dbus_fast.aio import MessageBus  # noqa: PLC0415 - an extra
 
         bus = MessageBus(self._address or None, BusType.SYSTEM)
         try:
@@ -70,7 +70,7 @@ class Connection:
         within: float = CALL_TIMEOUT,
     ) -> Any:
         """What the method returns, the first of it. Refused, TimeoutError, or OSError when the connection has ended."""
-        from dbus_fast import Message, MessageType  # noqa: PLC0415
+        from dbus_fast import Message, MessageType  # noqa: PLC0415 - an extra
 
         if self._bus is None or not self._bus.connected:
             raise OSError(errno.ENOTCONN, "the bus is gone", self._address or "system bus")
@@ -86,20 +86,20 @@ class Connection:
 
     async def get(self, service: str, path: str, interface: str) -> dict[str, Any]:
         """All properties of an interface, without their variants."""
-        from dbus_fast import unpack_variants  # noqa: PLC0415
+        from dbus_fast import unpack_variants  # noqa: PLC0415 - an extra
 
         found = await self.call(service, path, PROPERTIES, "GetAll", "s", interface)
         return dict(unpack_variants(found or {}))
 
     async def objects(self, service: str, root: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Everything a service has: by path and interface, the properties."""
-        from dbus_fast import unpack_variants  # noqa: PLC0415
+        from dbus_fast import unpack_variants  # noqa: PLC0415 - an extra
 
         manager = "org.freedesktop.DBus.ObjectManager"
         return dict(unpack_variants(await self.call(service, root, manager, "GetManagedObjects") or {}))
 
     def _take(self, message: Any) -> None:
-        from dbus_fast import MessageType  # noqa: PLC0415
+        from dbus_fast import MessageType  # noqa: PLC0415 - an extra
 
         if message.message_type is MessageType.SIGNAL:
             self._hear(Signal(str(message.path), str(message.member), list(message.body)))
@@ -107,6 +107,6 @@ class Connection:
 
 def variants(**values: tuple[str, Any]) -> dict[str, Any]:
     """A dictionary of properties: each a signature and a value; `_` in a key is `-`."""
-    from dbus_fast import Variant  # noqa: PLC0415
+    from dbus_fast import Variant  # noqa: PLC0415 - an extra
 
     return {key.replace("_", "-"): Variant(signature, value) for key, (signature, value) in values.items()}

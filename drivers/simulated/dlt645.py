@@ -53,7 +53,7 @@ class Meter:
             said.append(Send(answer[:-2] + b"\x00\x16" if self.damaged else answer))
         return said
 
-    def tick(self, now: float) -> Sequence[Send]:  # noqa: ARG002
+    def tick(self, now: float) -> Sequence[Send]:  # noqa: ARG002 - the face of a Machine
         return []
 
     def _answer(self, frame: Frame) -> Frame:

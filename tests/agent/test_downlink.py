@@ -20,7 +20,9 @@ class Bench:
         self.downlink = Downlink("mqtt:p", **(given | changes))
 
     def send(self, topic, payload=b"x", name=None, retain=False, response="", correlation=b""):
-        ack = lambda: self.acks.append(name or payload)  # noqa: E731
+        def ack():
+            self.acks.append(name or payload)
+
         self.downlink.receive(Inbound(topic, payload, retain, response, correlation, ack))
 
 

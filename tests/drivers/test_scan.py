@@ -38,7 +38,7 @@ def named(name):
 def scan(units, plan, *, known=(), said=None, port=PtyBus, **options):
     async def main():
         async with asyncio.timeout(60), port(units, **options) as line:
-            tell = lambda left, code, facts: said.append((left, code, facts)) if said is not None else None  # noqa: E731
+            tell = lambda left, code, facts: said.append((left, code, facts)) if said is not None else None  # noqa: E731 - said once, in passing
             return await scan_line(Port(line.path, line.path, "name"), plan, known, tell, sdi12=False)
 
     return asyncio.run(main())

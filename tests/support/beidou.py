@@ -67,7 +67,10 @@ class World:
         sender = session or self.session
         pair = self.module if session is None else next(module for module, one, _ in self.others if one is session)
         self._pass(pair, sender.send(data, to, self.now, **more), events, sender)
-        outcomes = lambda: [event for _, event in events[before:] if isinstance(event, Outcome)]  # noqa: E731
+
+        def outcomes():
+            return [event for _, event in events[before:] if isinstance(event, Outcome)]
+
         assert self.until(outcomes, 120.0), "no outcome"
         return outcomes()[0]
 

@@ -35,11 +35,11 @@ class Recording:
                 recording.ops.append(("w", self.path, offset, bytes(data)))
                 return super().xWrite(data, offset)
 
-            def xTruncate(self, size):  # noqa: N802
+            def xTruncate(self, size):  # noqa: N802 - the name that apsw calls
                 recording.ops.append(("t", self.path, size))
                 return super().xTruncate(size)
 
-            def xSync(self, _flags):  # noqa: N802
+            def xSync(self, _flags):  # noqa: N802 - the name that apsw calls
                 recording.ops.append(("s", self.path))
                 return True
 
@@ -47,10 +47,10 @@ class Recording:
             def __init__(self):
                 super().__init__(name, "")
 
-            def xOpen(self, path, flags):  # noqa: N802
+            def xOpen(self, path, flags):  # noqa: N802 - the name that apsw calls
                 return File(path, flags)
 
-            def xDelete(self, path, sync):  # noqa: N802
+            def xDelete(self, path, sync):  # noqa: N802 - the name that apsw calls
                 recording.ops.append(("d", path))
                 return super().xDelete(path, sync)
 
