@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from drivers.address import Address
-from drivers.stream import SerialStream, Stream, open_stream
+from drivers.opening import open_stream
+from drivers.stream import SerialStream, Stream
 from protocols.errors import RemoteError
 from protocols.framing import Send
 from protocols.sdi12 import Reply, with_parity, without_parity

@@ -1,6 +1,6 @@
-"""One way to open a byte stream: a serial port, a TCP connection, a capture played back. Bytes only; no protocol.
+"""Byte streams: a serial port, a TCP connection, a capture played back. Bytes only; no protocol. Opened by `drivers.opening`.
 
-A stream that ends or vanishes raises OSError. Its owner opens it anew, with back-off (`drivers.pump.keep_open`).
+A stream that ends or vanishes raises OSError. Its owner opens it anew, with back-off.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from typing import Protocol
 from drivers.address import Address
 
 CHUNK = 4096  # bytes of one read; 100 ms of the fastest serial port in use
-OPEN_TIMEOUT = 5.0  # seconds
 REPLAY_CHUNK = 512
 
 
@@ -24,22 +23,6 @@ class Stream(Protocol):
 
     async def write(self, data: bytes) -> None: ...
     def close(self) -> None: ...
-
-
-async def open_stream(address: Address, base: Path = Path()) -> Stream:
-    """Open what an address names; OSError says why not."""
-    if address.scheme == "serial":
-        return SerialStream(address)
-    if address.scheme == "replay":
-        return ReplayStream(base / address.path, address.rate)
-    if address.scheme == "sim":
-        from drivers.simulated import streams  # noqa: PLC0415 - simulators are loaded where one is asked for
-
-        return streams.open_simulated(address.path)
-    if address.scheme == "tcp":
-        async with asyncio.timeout(OPEN_TIMEOUT):
-            return TcpStream(*await asyncio.open_connection(address.host, address.port))
-    raise OSError(errno.EINVAL, "not a byte stream", address.label)
 
 
 def refused(wrong: Exception, label: str) -> OSError:

@@ -73,7 +73,7 @@ async def _monitor(address: "Address", options: argparse.Namespace, capture: IO[
     import asyncio
     import errno
 
-    from drivers.stream import open_stream
+    from drivers.opening import open_stream
 
     try:
         stream = await open_stream(address)

@@ -14,7 +14,8 @@ import msgspec
 from drivers.actuators.standing import Standing
 from drivers.address import Address, AddressKey
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
-from drivers.stream import Stream, open_stream
+from drivers.opening import open_stream
+from drivers.stream import Stream
 from drivers.values import Duration
 from protocols import onbon_bx5k as bx
 from protocols.alert import displayable

@@ -15,7 +15,8 @@ import msgspec
 from drivers.actuators.speaking import MAX_ON, MAX_ON_PER_HOUR, Speaking, Speech, Unsaid
 from drivers.address import Address, AddressKey
 from drivers.api import Context, Factory, Outcome, Problem, Verdict
-from drivers.stream import Stream, open_stream
+from drivers.opening import open_stream
+from drivers.stream import Stream
 from drivers.values import Duration
 from protocols import syn6288, xfs5152
 from protocols.speech_chip import STATUS, STOP, Chip, Reply

@@ -15,7 +15,8 @@ import msgspec
 from drivers.actuators.standing import Standing
 from drivers.address import Address, AddressKey
 from drivers.api import Action, Context, Factory, Outcome, Problem, Verdict
-from drivers.stream import Stream, open_stream
+from drivers.opening import open_stream
+from drivers.stream import Stream
 from drivers.values import Duration
 from protocols.alert import displayable
 

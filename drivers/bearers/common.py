@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from drivers.address import Address
 from drivers.api import Context, Datagram, Declined, Sent, Unknown
 from drivers.condition import Condition
+from drivers.opening import open_stream
 from drivers.pump import on_time
-from drivers.stream import Stream, open_stream
+from drivers.stream import Stream
 from protocols.framing import Event, Machine, Send
 
 INBOX_MOST = 64  # datagrams: more than a headend sends in an hour by the fastest narrow bearer

@@ -16,7 +16,8 @@ from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem,
 from drivers.bearers.common import LineBearer
 from drivers.bearers.lora_law import Law, Model, check_law, models, rates
 from drivers.bearers.lora_pins import ModePins, PinsConfig
-from drivers.stream import Stream, open_stream
+from drivers.opening import open_stream
+from drivers.stream import Stream
 from protocols import ebyte_e22 as e22
 from protocols import lora_line
 from protocols.framing import Event, Send

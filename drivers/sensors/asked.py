@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from drivers.api import Emit
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT
+from drivers.opening import open_stream
 from drivers.sensors.port_source import Language, PortSource, Question, Setup
 from drivers.slot import Priority, Slot
-from drivers.stream import Stream, open_stream
+from drivers.stream import Stream
 from protocols.errors import RemoteError
 from protocols.framing import Flaw
 from protocols.reading import Reading

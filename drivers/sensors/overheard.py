@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from drivers.api import Emit
+from drivers.opening import open_stream
 from drivers.sensors.port_source import Language, PortSource, Setup
-from drivers.stream import open_stream
 from protocols.errors import RemoteError
 from protocols.framing import Flaw
 from protocols.reading import Reading

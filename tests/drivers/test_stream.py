@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from drivers.address import parse
+from drivers.opening import open_stream
 from drivers.pump import pump
-from drivers.stream import open_stream
 from protocols.framing import Send
 from tests.drivers.modbus_world import run, until
 
