@@ -31,6 +31,8 @@ MOST_DATAGRAMS = 4  # that text may cost on a bearer
 MOST_SEALED = 16 * 1024  # bytes
 MOST_REMEMBERED = 4096  # sealed bytes that went down already: a retained repeat is no news
 MOST_COMMANDS = 64  # under way to stations
+MOST_COVERED = 256  # alerts of other instances' that wait for their time
+COVER = 20.0  # seconds after which an alert that another instance was given goes by this one too
 TWICE = 120.0  # seconds after which an alert goes once more: nobody answers for it
 
 
@@ -46,6 +48,8 @@ class Down:
         self._config, self._desks, self._roads, self._book = config, desks, roads, book
         self._counts = counts
         self._seen: dict[bytes, None] = {}
+        self.covered = 0  # alerts that another instance was given
+        self._covering = 0  # alerts that wait for their time
         self._online: dict[str, bool] = {}
         self._commands: deque[tuple[str, Sending]] = deque(maxlen=MOST_COMMANDS)
 
@@ -68,6 +72,21 @@ class Down:
             self._book.keep_beacon(topic.name, text, payload)
             return  # daily, with all others
         self._send(Load.ALERT, topic.owner, payload, again=True)
+
+    def cover(self, topic: Topic, text: str, payload: bytes) -> None:
+        """An alert that some instance of the group was given. Where that was another, it goes by us too, a little later: the
+        other may be gone without the broker's knowing, and two modems are better than one.
+        """
+        if payload in self._seen or self._covering >= MOST_COVERED:
+            return
+        self._covering += 1
+        asyncio.get_running_loop().call_later(COVER, self._covered, topic, text, payload)
+
+    def _covered(self, topic: Topic, text: str, payload: bytes) -> None:
+        self._covering -= 1
+        if payload not in self._seen:
+            self.covered += 1
+            self.sealed(topic, text, payload)
 
     def command(self, topic: Topic, message: Any) -> None:
         """To a station that does not hear it over MQTT itself."""

@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from paho.mqtt.packettypes import PacketTypes
@@ -21,11 +23,15 @@ QUIET = 5.0  # seconds before a refused message is offered again
 
 
 class Platform:
-    """`publish` waits for the broker's word; `take` gets what comes, and acknowledges it."""
+    """`publish` waits for the broker's word; `take` gets what comes, and acknowledges it. `see` gets each warning once more, by
+    whomever of the group it was taken: a broker goes on giving a dead instance its share (Mosquitto 2.0 keeps it in the session).
+    """
 
-    def __init__(self, config: HeadendConfig, take: Take, report: Callable[[str, Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, config: HeadendConfig, take: Take, see: Take, report: Callable[[str, Mapping[str, Any]], None]
+    ) -> None:
         route, group = config.platform, config.headend.group
-        self._root, self._route, self._take = route.root, route, take
+        self._root, self._route, self._take, self._see = route.root, route, take, see
         self.foreign = 0
         self._up = asyncio.Event()
         served = [one.id for one in config.stations]
@@ -42,9 +48,20 @@ class Platform:
             filters=(*shared, *filters),
             receive=self._receive,
         )
+        onlooker = replace(options, client_id=f"{options.client_id}-w", clean=True, session_expiry=0)
+        self.watch = Link(
+            f"{route.name}-watch",
+            onlooker,
+            report=report,
+            random=random.random,
+            filters=[f"{route.root}/warnings/#"],
+            receive=self._watch,
+        )
 
     async def run(self) -> None:
-        await self.link.run(self._serve)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self.link.run(self._serve))
+            both.create_task(self.watch.run(_stay))
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Returns when the broker has accepted it; tries for ever."""
@@ -75,6 +92,13 @@ class Platform:
             return
         self._take(topic, message)
 
+    def _watch(self, message: Inbound) -> None:
+        """What the broker keeps is no news: it was sent down when it came."""
+        message.ack()
+        if not message.retain:
+            with suppress(RemoteError):
+                self._see(envelope.parse(self._root, message.topic), message)
+
     def _properties(self, topic: str) -> Any:
         if self._route.version != "5":
             return None
@@ -82,3 +106,7 @@ class Platform:
         readings = topic.endswith("/readings")
         made.ContentType = envelope.CONTENT_TYPES["json" if readings else "event"]
         return made
+
+
+async def _stay(connection: Connection) -> None:
+    await asyncio.shield(connection.ended)

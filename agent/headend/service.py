@@ -82,6 +82,7 @@ class Headend:
         return {
             "platform": self.platform.link.connected,
             "outbox": self.book.waiting,
+            "covered": self.down.covered,
             "bearers": {name: {**road.status(), "up": dict(self.counts[name])} for name, road in self.roads.items()},
             "stations": {
                 name: {"epoch": desk.session.epoch.number if desk.session else None, "online": self.down.online(name)}
@@ -113,7 +114,7 @@ class Headend:
         for one in config.stations:
             self._addressed.setdefault(header.address(one.id, up=True), []).append(one.id)
         self.down = Down(config, self.desks, self.roads, self.book, self.counts)
-        self.platform = Platform(config, self._from_platform, self._report)
+        self.platform = Platform(config, self._from_platform, self._seen_by_all, self._report)
         self._pending: dict[tuple[str, int], set[int]] = {}  # letters that a message waits for
         self._waiting: dict[tuple[str, int], tuple[str, Receipt]] = {}  # and the receipt it will get, by its bearer
         self._letters: asyncio.Queue[Letter] = asyncio.Queue()
@@ -266,6 +267,10 @@ class Headend:
         elif desk is not None:
             self._came(desk, topic.kind, message.payload)
         message.ack()
+
+    def _seen_by_all(self, topic: envelope.Topic, message: Any) -> None:
+        if topic.kind == "warning":
+            self.down.cover(topic, message.topic, message.payload)
 
     def _came(self, desk: Desk, kind: str, payload: bytes) -> None:
         try:

@@ -27,6 +27,7 @@ from protocols.quality import GOOD
 from protocols.reading import Reading
 from tests.support.broker import Broker
 from tests.support.listener import Listener
+from tests.support.station import Platform as StationPlatform
 from tests.support.until import until
 from tests.support.voice import BOOT, LOG, Voice
 
@@ -53,7 +54,8 @@ class Site:
         self.bearer = bearer
         self.write()
 
-    def write(self):
+    def write(self, own=""):
+        own = own or f'name = "{self.root[:8]}"'
         traits = {"mtu": 77, "interval": 0.0, "latency": 0.0, "to": "*", **self.bearer}
         keys = "".join(f"{name} = {json.dumps(value)}\n" for name, value in traits.items() if name != "address")
         stations = "".join(
@@ -61,7 +63,7 @@ class Site:
             for name, voice in self.voices.items()
         )
         (self.folder / "headend.toml").write_text(
-            f'[headend]\nname = "{self.root[:8]}"\ngather = "50ms"\nstate = "state"\n'
+            f'[headend]\n{own}\ngather = "50ms"\nstate = "state"\n'
             f'[platform]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\nroot = "{self.root}"\n'
             f'[[bearer]]\nname = "bd"\ndriver = "sim"\nair = "air"\naddress = "headend"\n{keys}{stations}'
         )
@@ -248,11 +250,9 @@ def test_an_alert_goes_down_twice_and_a_command_until_it_is_received(tmp_path, b
     async def go():
         site = Site(tmp_path, broker, root)
         voice = site.voices["s1"]
-        from tests.support.station import Platform
-
         async with site.running() as headend, voice:
             await voice.greet()
-            with Platform(broker.port, root) as platform:
+            with StationPlatform(broker.port, root) as platform:
                 payload = os.urandom(130)
                 platform.publish(envelope.warning(root, "330102", "issuer", 5), payload)
                 platform.publish(envelope.warning(root, "990102", "issuer", 6), os.urandom(130))
@@ -264,6 +264,43 @@ def test_an_alert_goes_down_twice_and_a_command_until_it_is_received(tmp_path, b
         assert headend.counts["bd"]["down.sealed"] == 1
 
     story(go)
+
+
+def test_two_headends_of_a_group_share_the_way_down_and_one_alone_has_all_of_it(tmp_path, broker, root, monkeypatch):
+    """Double devices: each alert leaves by one of them at once and by the other later, and none is missed when one is gone,
+    though the broker goes on giving it its share.
+    """
+    monkeypatch.setattr("agent.headend.down.COVER", 0.5)
+
+    def took(headend):
+        return _sealed(headend) - headend.down.covered
+
+    async def go():
+        sites = [Site(_folder(tmp_path, name), broker, root) for name in ("one", "two")]
+        for number, site in enumerate(sites, 1):
+            site.write(f'name = "h{number}{root[:7]}"\ninstance = {number}')
+        with StationPlatform(broker.port, root) as platform:
+            async with sites[0].running() as first:
+                async with sites[1].running() as second:
+                    await until(lambda: first.platform.watch.connected and second.platform.watch.connected, WITHIN)
+                    for number in range(12):
+                        platform.publish(envelope.warning(root, "330102", "issuer", number), os.urandom(130))
+                    await until(lambda: _sealed(first) == _sealed(second) == 12, WITHIN)
+                    assert 0 < took(first) < 12 == took(first) + took(second)
+                for number in range(12, 18):
+                    platform.publish(envelope.warning(root, "330102", "issuer", number), os.urandom(130))
+                await until(lambda: _sealed(first) == 18, WITHIN)
+
+    story(go)
+
+
+def _folder(parent, name):
+    (parent / name).mkdir()
+    return parent / name
+
+
+def _sealed(headend):
+    return headend.counts["bd"]["down.sealed"]
 
 
 def test_an_old_epoch_is_told_to_go_above_the_newest(tmp_path, broker, root):
