@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 UNIT_STATE = "/var/lib/fengsui"  # StateDirectory= of the unit
 TRIES = 3  # wrong answers to one question from a file or a pipe are one; a person may mistype
+NOTHING = "-"  # typed, where something stands in brackets that is not wanted
 PORT_FOLDERS = ("/dev/fengsui", "/dev/serial/by-path")
 
 
@@ -25,7 +27,8 @@ def add(verbs: Any) -> None:
         description="Ask what a station needs to know, check it, write the configuration, make the station's keys, a "
         "certificate request and a QR code of its public identity. Or open a signed site pack, and ask three things.",
         epilog="Exit codes: 0 the station is set up; 1 the pack is not to be believed; 2 answers or files are wrong, or "
-        "there is a configuration already: nothing is ever replaced.",
+        "there is a configuration already: nothing is ever replaced. Without --pack and --answers a second run makes what is "
+        "missing beside the configuration and shows the identity again.",
     )
     with_config(verb)
     with_json(verb)
@@ -42,14 +45,17 @@ def run(options: argparse.Namespace) -> int:
         given = _given(options.answers)
         choose(options.lang or (given or {}).get("language"))
         if options.config.exists():
-            complain("init.exists", file=options.config)
-            return 2
-        files = _from_pack(options.pack, given) if options.pack else _from_answers(given, _state(options.config))
-        return _set_up(files, options) if files else 2
+            return _there(options)
+        if options.pack:
+            return _set_up(_from_pack(options.pack, given), options)
+        return _set_up(_asked(_answers(given, _state(options.config)), given, options), options)
     except LocalError as wrong:
         complain("init.refused", why=str(wrong))
         return 1 if wrong.reason.startswith("pack-") else 2
-    except (OSError, ValueError, EOFError) as wrong:
+    except EOFError:
+        complain("init.ended")
+        return 2
+    except (OSError, ValueError) as wrong:
         complain("init.failed", why=str(wrong) or type(wrong).__name__)
         return 2
 
@@ -83,9 +89,19 @@ def _state(config: Path) -> str:
     return UNIT_STATE if config.parent == Path(DEFAULT_CONFIG).parent else ""
 
 
-def _from_answers(given: Mapping[str, str] | None, state: str) -> dict[str, bytes]:
-    from agent.site.pack import CONFIG
-    from agent.site.questions import CREDENTIALS, QUESTIONS, compose, credentials
+def _there(options: argparse.Namespace) -> int:
+    """A second run: the configuration stays, and what should lie beside it is made where it is missing, and shown."""
+    from agent.site.setup import complete
+
+    complain("init.exists", file=options.config)
+    if options.pack or options.answers:
+        return 2
+    _show(complete(options.config), as_json=options.json)
+    return 0
+
+
+def _answers(given: Mapping[str, str] | None, state: str) -> dict[str, str]:
+    from agent.site.questions import QUESTIONS
 
     strange = (given or {}).keys() - {"state"} - {one.name for one in QUESTIONS}
     if strange:
@@ -93,7 +109,35 @@ def _from_answers(given: Mapping[str, str] | None, state: str) -> dict[str, byte
     answers = {"state": (given or {}).get("state", state)}
     for question in QUESTIONS:
         if not question.when or answers.get(question.when):
-            answers[question.name] = _answer(question, given)
+            answers[question.name] = _answer(question, given, ports=", ".join(_ports()) or "-")
+    return answers
+
+
+def _asked(answers: dict[str, str], given: Mapping[str, str] | None, options: argparse.Namespace) -> dict[str, bytes]:
+    """The files that the answers make. A person whose answers do not stand the check is asked anew, and for those alone."""
+    from agent.site.questions import QUESTIONS, concerned
+    from agent.site.setup import tried
+
+    options.config.parent.mkdir(parents=True, exist_ok=True)
+    files = _files(answers)
+    for _ in range(TRIES if given is None else 0):
+        if not (findings := tried(files, options.config)):
+            break
+        _show_findings(findings, options)
+        complain("init.again")
+        wrong = concerned(one.table for one in findings)
+        for question in (one for one in QUESTIONS if one.name in wrong):
+            if not question.when or answers.get(question.when):
+                usual = question._replace(usual=answers.get(question.name) or question.usual)
+                answers[question.name] = _answer(usual, None, ports=", ".join(_ports()) or "-")
+        files = _files(answers)
+    return files
+
+
+def _files(answers: Mapping[str, str]) -> dict[str, bytes]:
+    from agent.site.pack import CONFIG
+    from agent.site.questions import CREDENTIALS, compose, credentials
+
     secret = credentials(answers)
     return {CONFIG: compose(answers).encode()} | ({CREDENTIALS: secret.encode()} if secret else {})
 
@@ -102,16 +146,20 @@ def _from_pack(file: Path, given: Mapping[str, str] | None) -> dict[str, bytes]:
     """Three answers: whose pack it is, that this is the place, and which port."""
     import json
 
+    from agent.clock import BUILD_TIME
     from agent.site.pack import CONFIG, MOST_BYTES, open_pack
     from agent.site.provision import PORT
-    from agent.site.questions import Question, is_port
+    from agent.site.questions import Question, as_port, is_port
 
     with file.open("rb") as stream:
         data = stream.read(MOST_BYTES + 1)
-    pack = open_pack(data, _answer(Question("office", empty=False), given))
+    now = max(int(time.time()), BUILD_TIME)  # a computer without a clock chip knows no better
+    pack = open_pack(data, _answer(Question("office", empty=False), given), now)
     if _answer(Question("here", empty=False), given, station=pack.station).lower() not in ("yes", "y", "是"):
         raise ValueError(pack.station)
-    port = _answer(Question("pack_port", good=is_port, empty=False), given, ports=", ".join(_ports()) or "-")
+    port = _answer(
+        Question("pack_port", good=is_port, empty=False, read=as_port), given, ports=", ".join(_ports()) or "-"
+    )
     text = pack.files[CONFIG].decode().replace(PORT, json.dumps(port)[1:-1])
     return {**pack.files, CONFIG: text.encode()}
 
@@ -121,13 +169,14 @@ def _answer(question: "Question", given: Mapping[str, str] | None, **facts: Any)
     from agent.say import say
 
     if given is not None:
-        answer = given.get(question.name, question.usual)
+        answer = question.read(given.get(question.name, question.usual))
         if _fits(question, answer):
             return answer
         raise ValueError(say("init.wrong", name=question.name, value=answer))
     for _ in range(TRIES):
         print(say(question.code, **facts), file=sys.stderr)
-        answer = input(f"[{question.usual}] " if question.usual else "> ").strip() or question.usual
+        answer = question.read(input(f"[{question.usual}] " if question.usual else "> ").strip()) or question.usual
+        answer = "" if answer == NOTHING else answer
         if _fits(question, answer):
             return answer
         complain("init.wrong", name=question.name, value=answer)

@@ -8,6 +8,8 @@ from typing import Any
 from agent.cli.common import complain, print_json, with_json
 
 REGISTER = "enrolment.csv"
+DAYS = 90  # from the office to the pole; then keys, passwords and addresses may be others
+DAY = 86_400  # seconds
 
 
 def add(verbs: Any) -> None:
@@ -21,8 +23,15 @@ def add(verbs: Any) -> None:
     verb.add_argument("--template", type=Path, required=True, help="site.toml; files it names lie beside it")
     verb.add_argument("--key", type=Path, required=True, help="the office's private key")
     verb.add_argument("--out", type=Path, required=True, help="a folder for the packs")
+    verb.add_argument("--days", type=days, default=DAYS, help=f"until a pack is too old to be opened (default: {DAYS})")
     with_json(verb)
     verb.set_defaults(run=run)
+
+
+def days(text: str) -> int:
+    if not 1 <= int(text) <= 3650:
+        raise ValueError(text)
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +44,10 @@ def run(options: argparse.Namespace) -> int:
         key = load_key(options.key)
         packs = {row["id"].strip(): files_of(options.template, row) for row in rows(options.table)}
         options.out.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(packs, key, options.out)
+        _write(packs, key, options.out, options.days * DAY)
+    except UnicodeDecodeError:
+        complain("provision.encoding", table=options.table, template=options.template)
+        return 2
     except (LocalError, OSError, ValueError) as wrong:
         complain("provision.failed", why=str(wrong))
         return 2
@@ -50,14 +62,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(packs: "dict[str, dict[str, bytes]]", key: Any, folder: Path) -> None:
-    """Packs hold secrets, and the register only their marks; none is replaced."""
+def _write(packs: "dict[str, dict[str, bytes]]", key: Any, folder: Path, lasting: int) -> None:
+    """All or none: packs hold secrets, and the register only their marks; none is replaced."""
     from agent.site.identity import write_secret
     from agent.site.pack import SECRET, seal_pack
     from agent.site.provision import mark
 
+    for name in (REGISTER, *(f"{station}.pack" for station in packs)):
+        if (folder / name).exists():
+            raise FileExistsError(f"{folder / name} is there already: name another folder with --out")
     now = int(time.time())
+    sealed = {station: seal_pack(station, files, key, now, now + lasting) for station, files in packs.items()}
+    for station, pack in sealed.items():
+        write_secret(folder / f"{station}.pack", pack)
     lines = [f"{station},{mark(files[SECRET])}\n" for station, files in packs.items()]
     write_secret(folder / REGISTER, "".join(["id,enrolment_sha256\n", *lines]).encode())
-    for station, files in packs.items():
-        write_secret(folder / f"{station}.pack", seal_pack(station, files, key, now))

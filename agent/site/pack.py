@@ -10,7 +10,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -33,9 +33,12 @@ class Pack(NamedTuple):
     office: str  # fingerprint of whoever signed
 
 
-def seal_pack(station: str, files: Mapping[str, bytes], key: Ed25519PrivateKey, made: int) -> bytes:
+def seal_pack(station: str, files: Mapping[str, bytes], key: Ed25519PrivateKey, made: int, until: int) -> bytes:
+    """`made` and `until`, after which no site opens it any more: Unix seconds."""
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    manifest = json.dumps({"version": VERSION, "station": station, "made": made, "files": digests}).encode()
+    manifest = json.dumps(
+        {"version": VERSION, "station": station, "made": made, "until": until, "files": digests}
+    ).encode()
     public = key.public_key().public_bytes_raw().hex()
     signature = f"{public} {key.sign(DOMAIN + manifest).hex()}\n".encode()
     archive = io.BytesIO()
@@ -54,8 +57,10 @@ def check_size(files: Mapping[str, bytes]) -> None:
         raise LocalError("pack-size", f"{len(files)} files, {size} bytes; at most {MOST_FILES} and {MOST_BYTES}")
 
 
-def open_pack(data: bytes, expected: str) -> Pack:
-    """LocalError: why it is not to be used. `expected` is the office's fingerprint, as it stands on paper."""
+def open_pack(data: bytes, expected: str, now: int) -> Pack:
+    """LocalError: why it is not to be used. `expected` is the office's fingerprint, as it stands on paper; `now` Unix seconds
+    at the least: a computer that never knew the time cannot tell an old pack.
+    """
     files = _unpacked(data)
     try:
         public, signature = (bytes.fromhex(word) for word in files.pop(SIGNATURE).decode("ascii").split())
@@ -69,15 +74,19 @@ def open_pack(data: bytes, expected: str) -> Pack:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, DOMAIN + manifest)
     except (InvalidSignature, ValueError):
         raise LocalError("pack-signature", "its manifest is not what was signed") from None
-    return Pack(_checked(json.loads(manifest), files), files, office)
+    return Pack(_checked(json.loads(manifest), files, now), files, office)
 
 
-def _checked(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> str:
+def _checked(manifest: Mapping[str, Any], files: Mapping[str, bytes], now: int) -> str:
     """The station that it is for. The manifest is signed: what is wrong here was wrong at the office, or in the files."""
     if manifest.get("version") != VERSION:
         raise LocalError("pack-version", f"version {manifest.get('version')}; this program knows {VERSION}")
     if manifest["files"] != {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}:
         raise LocalError("pack-damaged", "its files are not those of the manifest")
+    if now > manifest.get("until", 0):
+        raise LocalError(
+            "pack-old", "the time that the office gave it is over: keys and addresses may have changed since"
+        )
     return str(manifest["station"])
 
 

@@ -1,7 +1,7 @@
 """What a wizard asks, as data, and what it makes of the answers: the text of a configuration. Asks nobody itself."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from agent.route import RouteConfig
@@ -46,14 +46,22 @@ def _number(text: str) -> bool:
     return text.isascii() and text.isdigit() and 1 <= int(text) <= 247
 
 
+def as_port(text: str) -> str:
+    """A device's file is a port, too: /dev/ttyUSB0, at the speed that most sensors leave their makers with."""
+    return f"serial://{text}?baud=9600" if text.startswith("/") else text
+
+
 class Question(NamedTuple):
-    """`when` names the answer without which it is not asked; `empty`: it may be left out."""
+    """`when` names the answer without which it is not asked; `empty`: it may be left out; `read` makes of what was typed
+    what is meant.
+    """
 
     name: str
     usual: str = ""
     good: Callable[[str], bool] = _anything
     empty: bool = True
     when: str = ""
+    read: Callable[[str], str] = str.strip
 
     @property
     def code(self) -> str:
@@ -70,16 +78,33 @@ QUESTIONS = (
     Question("ca", when="broker"),
     Question("username", when="broker"),
     Question("password", when="username"),
-    Question("port", good=is_port),
+    Question("port", good=is_port, read=as_port),
     Question("profile", when="port", empty=False),
     Question("unit", "1", _number, empty=False, when="port"),
     Question("keyset"),
     Question("roots", when="keyset", empty=False),
-    Question("siren_port", good=is_port, when="keyset"),
+    Question("siren_port", good=is_port, when="keyset", read=as_port),
     Question("siren_board", "waveshare-8ch", when="siren_port", empty=False),
     Question("siren_channel", "1", _number, empty=False, when="siren_port"),
 )
 CREDENTIALS = "platform.credentials"
+# Which answers a table is made of, by the first word of its label.
+MADE_OF = {
+    "station": ("id", "name", "areas", "timezone", "language"),
+    "route": ("broker", "ca", "username", "password"),
+    "bus": ("port", "siren_port"),
+    "sensor": ("port", "profile", "unit"),
+    "warnings": ("areas", "keyset", "roots"),
+    "actuator": ("siren_port", "siren_board", "siren_channel"),
+}
+
+
+def concerned(tables: Iterable[str]) -> set[str]:
+    """The questions to ask anew where the check of what they made found fault with these tables; all, where it is unknown."""
+    kinds = [table.split()[0] if table else "" for table in tables]
+    if any(kind not in MADE_OF for kind in kinds):
+        return {one.name for one in QUESTIONS}
+    return {name for kind in kinds for name in MADE_OF[kind]}
 
 
 def compose(answers: Answers) -> str:

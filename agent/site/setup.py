@@ -1,13 +1,22 @@
 """Puts a configuration, and the files it needs, where it belongs: checked first, and never over another. For `fengsui init`."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from agent.config_load import load
 from agent.finding import Finding
-from agent.site.identity import CLIENT_KEY, Identity, give, make_identity, show, write_request, write_secret
+from agent.site.identity import (
+    CLIENT_KEY,
+    CLIENT_REQUEST,
+    Identity,
+    give,
+    make_identity,
+    show,
+    write_request,
+    write_secret,
+)
 from agent.site.pack import CLIPS, CONFIG, PROFILES, SECRET
 from protocols.errors import LocalError
 
@@ -46,12 +55,21 @@ def settle(files: Mapping[str, bytes], target: Path) -> Made:
         file = target if name == CONFIG else target.parent / name
         if not file.exists():
             write_secret(_beside(file), data)
+    return complete(target, files)
+
+
+def complete(target: Path, files: Collection[str] = ()) -> Made:
+    """What belongs to a configuration that is there: keys, request and label, each made only where there is none. Changes
+    nothing on a station that is whole.
+    """
     config, findings = load(target)
     if config is None:
         raise LocalError("init-check", str(findings[0]))
-    identity = make_identity(config.station.id, config.state)
-    secret = files.get(SECRET, b"").decode("ascii").strip()
-    request = write_request(identity.station, target.parent, secret)
+    identity, request = make_identity(config.station.id, config.state), target.parent / CLIENT_REQUEST
+    if not request.exists():
+        secret = target.parent / SECRET
+        word = secret.read_bytes().decode("ascii").strip() if secret.exists() else ""
+        write_request(identity.station, target.parent, word)
     show(target, config.state)
     for name in {*files, CLIENT_KEY} - {CONFIG}:
         give(target.parent / name, config.state)

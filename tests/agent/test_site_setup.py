@@ -120,6 +120,21 @@ def test_answers_end_in_a_configuration_that_is_right(tmp_path):
     assert "not replaced" in again.stderr
 
 
+def test_a_second_run_makes_what_is_missing_and_changes_nothing(tmp_path):
+    target = tmp_path / "station.toml"
+    assert fengsui("init", "--config", target, data=b"s1\n\n\n\nen\n\n\n\n").returncode == 0
+    before = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
+    (tmp_path / "client.csr").unlink()
+    (tmp_path / "identity.png").unlink()
+    again = fengsui("init", "--config", target, "--json")
+    assert again.returncode == 0, again.stderr
+    after = {file: file.read_bytes() for file in sorted(tmp_path.rglob("*")) if file.is_file()}
+    assert after.keys() == before.keys()
+    changed_files = {file.name for file in before if after[file] != before[file]}
+    assert changed_files <= {"client.csr", "identity.svg"}  # a signature, and a date
+    assert json.loads(again.stdout)["key"] in (tmp_path / "identity.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
@@ -147,6 +162,27 @@ def test_a_person_is_asked_and_may_mistype(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "no good is no answer" in done.stderr
     assert load(tmp_path / "station.toml")[0].station.id == "s1"
+
+
+def test_answers_that_do_not_stand_the_check_are_asked_for_anew_and_no_others(tmp_path):
+    """A port by its file's name that is not there, and a profile mistyped: the rest of the visit is not lost."""
+    (tmp_path / "tty").symlink_to("/dev/null")
+    first = ["s1", "", "", "", "en", "", "/dev/fengsui-none", "qianjia_rain", "", ""]
+    again = [str(tmp_path / "tty"), "qianjia-rain", "2"]
+    done = fengsui("init", "--config", tmp_path / "station.toml", data="\n".join([*first, *again, ""]).encode())
+    assert done.returncode == 0, done.stderr
+    assert "qianjia_rain" in done.stderr
+    assert done.stderr.count("Its name for people") == 1
+    config = load(tmp_path / "station.toml")[0]
+    assert config.buses[0].url == f"serial://{tmp_path}/tty?baud=9600"
+    assert config.sensors[0].config.unit == 2
+
+
+def test_answers_that_end_too_early_write_nothing(tmp_path):
+    done = fengsui("init", "--config", tmp_path / "station.toml", data=b"s1\n")
+    assert done.returncode == 2
+    assert "before the questions" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pack_needs_three_answers(office, tmp_path):
@@ -308,18 +344,39 @@ def test_no_pack_is_made_that_a_station_would_refuse(full_office):
 def test_a_packs_files_lie_beside_the_configuration(name):
     assert not plain_name(name)
     with pytest.raises(LocalError):
-        open_pack(seal_pack("s1", {CONFIG: b"x", name: b"y"}, KEY, 0), OFFICE)
+        open_pack(seal_pack("s1", {CONFIG: b"x", name: b"y"}, KEY, 0, 9), OFFICE, 9)
+
+
+def test_packs_are_written_all_or_none_and_a_table_of_another_encoding_is_named(office):
+    words = ("--template", office / "site.toml", "--key", office / "office.pem", "--out", office / "packs")
+    (office / "packs").mkdir()
+    (office / "packs/s2.pack").write_bytes(b"an earlier one")
+    done = fengsui("provision", office / "stations.csv", *words)
+    assert done.returncode == 2
+    assert "s2.pack is there already" in done.stderr
+    assert [file.name for file in (office / "packs").iterdir()] == ["s2.pack"]
+    (office / "stations.csv").write_bytes("id,name\ns1,城西\n".encode("gb18030"))
+    done = fengsui("provision", office / "stations.csv", *words)
+    assert done.returncode == 2
+    assert "UTF-8" in done.stderr
 
 
 # The archive
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OFFICE = fingerprint(KEY.public_key().public_bytes_raw())
-GOOD = seal_pack("s1", {CONFIG: b"x", SECRET: b"y"}, KEY, 0)
+GOOD = seal_pack("s1", {CONFIG: b"x", SECRET: b"y"}, KEY, 0, 9)
 
 
 def test_a_good_pack_opens():
-    assert open_pack(GOOD, OFFICE.replace(" ", "").upper()).files == {CONFIG: b"x", SECRET: b"y"}
+    assert open_pack(GOOD, OFFICE.replace(" ", "").upper(), 9).files == {CONFIG: b"x", SECRET: b"y"}
+
+
+def test_an_old_pack_is_refused():
+    for data in (GOOD, seal_pack("s1", {CONFIG: b"x"}, KEY, 0, 0)):
+        with pytest.raises(LocalError) as refused:
+            open_pack(data, OFFICE, 10)
+        assert refused.value.reason == "pack-old"
 
 
 def changed(name, data):
@@ -359,7 +416,7 @@ def with_entry(**facts):
 )
 def test_a_pack_that_is_not_what_was_signed(data, reason):
     with pytest.raises(LocalError) as refused:
-        open_pack(data, OFFICE)
+        open_pack(data, OFFICE, 9)
     assert refused.value.reason == reason
 
 
@@ -367,7 +424,7 @@ def test_a_pack_that_is_not_what_was_signed(data, reason):
 def test_rubbish_is_refused_and_no_more(data, at):
     for bad in (data, GOOD[:at] + data + GOOD[at:]):
         try:
-            assert open_pack(bad, OFFICE).files == {CONFIG: b"x", SECRET: b"y"}
+            assert open_pack(bad, OFFICE, 9).files == {CONFIG: b"x", SECRET: b"y"}
         except LocalError:
             continue
 
