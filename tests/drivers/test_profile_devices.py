@@ -18,6 +18,7 @@ from protocols.modbus_pdu import decode_reply
 from protocols.modbus_plan import Planner
 from protocols.modbus_rtu import seal, unseal
 from protocols.nmea import NmeaStream
+from protocols.nmea import seal as nmea_seal
 from protocols.nmea_decode import decode
 from protocols.sdi12 import numbers
 
@@ -55,6 +56,37 @@ def read(name, words):
 
 
 SAID = {
+    "renke-rs-fsxcs-n01": (
+        {500: (52, 3, 2, 91, 652, 0x10000 - 101, 423, 35, 50, 1013, 1, 4464, 700, 128, 18000, 512)},
+        {
+            "wind.speed": 5.2,
+            "wind.force": 3,
+            "wind.sector": 2,
+            "wind.direction": 91,
+            "air.humidity": 65.2,
+            "air.temperature": -10.1,
+            "sound.level": 42.3,
+            "air.pm2_5": 35,
+            "air.pm10": 50,
+            "air.pressure": 1013,
+            "light.illuminance": 70000,
+            "rain.total": 12.8,
+            "station.compass": 180,
+            "solar.irradiance": 512,
+        },
+    ),
+    "renke-sn-3001-soil": (
+        {0: (231, 0x10000 - 101, 1250, 68)},
+        {"soil.moisture": 23.1, "soil.temperature": -10.1, "soil.conductivity": 1250, "soil.ph": 6.8},
+    ),
+    "dfrobot-sen0600-soil": ({0: (231, 0x10000 - 101)}, {"soil.moisture": 23.1, "soil.temperature": -10.1}),
+    "dfrobot-sen0676-radar": ({1: (1803,), 3: (2197,)}, {"water.distance": 1.803, "water.level": 2.197}),
+    "qdy30a-level": ({4: (0x10000 - 12,)}, {"water.depth": -0.012}),
+    "dfrobot-sen0482-wind-direction": ({0: (2250, 10)}, {"wind.direction": 225, "wind.sector": 10}),
+    "dfrobot-sen0483-wind-speed": ({0: (123,)}, {"wind.speed": 12.3}),
+    "waveshare-ai8": ({0: (4000, 20000), 7: (12345,)}, {"ch1.current": 4, "ch2.current": 20, "ch8.current": 12.345}),
+    "sl651-rain": ({0: (1, 4464)}, {"rain.total": 7000}),
+    "sl651-level": ({2: (0xFFFF, 0xFFFF - 1499)}, {"river.stage": -1.5}),
     "eastron-sdm120": (
         {0: high_first(230.2), 6: high_first(1.5), 12: high_first(-345.25), 70: high_first(50.0), 72: high_first(0.5)},
         {
@@ -241,6 +273,13 @@ def test_the_registers_of_a_device_mean_what_its_source_says(name):
     assert {series: values[series] for series in means} == means
 
 
+def test_full_scale_of_current_inputs():
+    for name in ("advantech-adam-4017", "icpdas-m-7017c"):
+        register = opened(name).series[0].register()
+        assert register.decode([0]) == 4.0
+        assert register.decode([65535]) == pytest.approx(20.0, abs=1e-6)
+
+
 # Replies that the makers print: (profile, reply, first address asked for, what it means).
 PRINTED = [
     ("fuan-surge-monitor", "010304001500026A36", 0, {"surge.leakage": 0.21, "lightning.strikes": 2}),
@@ -324,6 +363,25 @@ def test_waves_and_tide_as_their_operator_prints_them(line, means):
     (sentence,) = NmeaStream().receive(line)
     said = decode(sentence, 2026)
     assert {one.name: value for one in profile.series for value in one.pick().values(said)} == means
+
+
+AIR = [
+    ("nmea-mwd", "WIMWD,328.2,T,326.8,M,11.2,N,5.8,M", {"wind.direction": 328.2, "wind.speed": 5.8}),
+    ("nmea-xdr", "WIXDR,C,21.5,C,TempAir,P,1.0132,B,Barometer", {"air.temperature": 21.5, "air.pressure": 1013.2}),
+    ("nmea-lambrecht", "WIMTA,-12.5,C", {"air.temperature": -12.5}),
+    ("nmea-lambrecht", "WIMHU,45.2,,10.5,C", {"air.humidity": 45.2}),
+    ("nmea-lambrecht", "WIMMB,29.92,I,1.0132,B", {"air.pressure": 1013.2}),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "means"), AIR)
+def test_instruments_of_the_air_in_their_sentences(name, body, means):
+    profile, problems = open_nmea(name)
+    assert problems == []
+    (sentence,) = NmeaStream().receive(nmea_seal(body))
+    said = decode(sentence, 2026)
+    series = [one for one in profile.series if one.sentence == body[2:5]]
+    assert {one.name: value for one in series for value in one.pick().values(said)} == means
 
 
 PROBES = [
