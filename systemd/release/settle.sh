@@ -36,9 +36,10 @@ main_process() {
     system systemctl show --property=MainPID --value fengsui.service
 }
 
+# The agent's own answer; 2 is a configuration that only the service can read whole (LoadCredential=), and counts as none asked.
 answers() {
-    system systemctl is-active --quiet fengsui.service &&
-        "$base/current/bin/fengsui" status --json --config "$config" >/dev/null 2>&1
+    system systemctl is-active --quiet fengsui.service || return 1
+    "$base/current/bin/fengsui" status --json --config "$config" >/dev/null 2>&1 || [ $? = 2 ]
 }
 
 answers_soon() {
@@ -55,10 +56,15 @@ restart() {
     if [ -n "$root" ]; then system systemctl restart fengsui.service; else timeout "$patience" systemctl restart fengsui.service; fi
 }
 
+# Whether the agent is to run here: not before it is set up, and not where an administrator has switched it off.
+wanted() {
+    runs_here && [ -e "$config" ] && { [ -z "$old" ] || system systemctl is-enabled --quiet fengsui.service; }
+}
+
 # Ready by its own word (Type=notify: `restart` waits for it), answering, and still the same process a while later.
 comes_up() {
     "$base/current/bin/fengsui" --version >/dev/null || return 1
-    if ! runs_here || [ ! -e "$config" ]; then
+    if ! wanted; then
         say nothing_to_start
         return 0
     fi
@@ -97,7 +103,8 @@ fi
 echo failed >"$base/releases/$new/.failed"
 if [ -n "$old" ]; then
     say goes_back "$new" "$old"
-    put_in_force "$old" && if runs_here && [ -e "$config" ]; then restart; fi
+    put_in_force "$old"
+    if wanted; then restart; fi
 else
     say nothing_before "$new"
 fi

@@ -101,6 +101,18 @@ def test_an_update_that_does_not_come_up_leaves_what_was(machine, folder):
     assert machine.in_force() == before
 
 
+def test_an_agent_that_was_switched_off_is_not_started(machine):
+    before = (machine.base / "current").readlink()
+    machine.off.touch()
+    for release in ((machine.base / "previous").readlink(), before):
+        mark = len(machine.calls())
+        (machine.base / "trial").symlink_to(release)
+        assert machine.settle() == 0
+        assert (machine.base / "current").readlink() == release
+        assert "restart fengsui.service" not in machine.calls()[mark:]
+    machine.off.unlink()
+
+
 def test_what_does_not_take_the_configuration_is_never_started(machine, folder):
     before, mark = machine.in_force(), len(machine.calls())
     done = machine.update(bundle(folder, "1.5", KEY, check=2))

@@ -11,6 +11,7 @@ import platform
 import stat
 import subprocess
 import sys
+import warnings
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,10 @@ from tests.support.tree import ROOT
 
 HERE = Target(platform.machine(), "{}.{}".format(*sys.version_info[:2]))
 DEAD = "http://127.0.0.1:9"  # discard (RFC 863): nobody listens
+PIP = (
+    Path(ensurepip.__file__).parent / "_bundled",
+    Path("/usr/share/python-wheels"),
+)  # where Python and Debian keep it
 MADE = 1_790_000_000
 MAIN = """
 import sys
@@ -38,6 +43,7 @@ restart)
     while [ -e "$0.hangs" ]; do sleep 0.02; done
     exec "{base}/current/bin/fengsui" run ;;
 show) echo 4711 ;;
+is-enabled) test ! -e "$0.off" ;;
 esac
 """
 
@@ -49,7 +55,7 @@ def no_network() -> tuple[str, ...]:
     probe = subprocess.run([*prefix, "true"], check=False, capture_output=True, text=True)
     if probe.returncode == 0:
         return prefix
-    print(f"no network namespace ({probe.stderr.strip()}): a dead proxy instead")  # noqa: T201 - it must be seen
+    warnings.warn(f"no network namespace ({probe.stderr.strip()}): a dead proxy instead", stacklevel=2)
     return ("env", f"http_proxy={DEAD}", f"https_proxy={DEAD}", f"PIP_INDEX_URL={DEAD}/simple")
 
 
@@ -73,7 +79,7 @@ def wheel(folder: Path, version: str, codes: dict[str, int], ballast: bytes = b"
 def bundle(folder: Path, version, key, *, target=HERE, ballast=b"", **codes: int) -> Path:
     """`codes`: exit codes of the stand-in's verbs, as in `run=1`."""
     folder.mkdir(parents=True, exist_ok=True)
-    pip = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+    pip = next(file for place in PIP for file in place.glob("pip-*.whl"))
     wheels = [read_wheel(wheel(folder, version, codes, ballast))]
     made = assemble(ROOT, wheels, pip, target, key, folder, MADE)
     return made.rename(folder / f"{version}.tar")
@@ -108,6 +114,11 @@ class Machine:
     def hangs(self) -> Path:
         """While this is there, a restart does not end."""
         return self.tools / "systemctl.hangs"
+
+    @property
+    def off(self) -> Path:
+        """While this is there, the service is not enabled."""
+        return self.tools / "systemctl.off"
 
     def calls(self) -> list[str]:
         log = self.tools / "systemctl.log"
