@@ -5,7 +5,6 @@ import random
 
 import pytest
 
-from drivers import stream
 from drivers.api import Accepted, Context, Declined, Unknown
 from drivers.bearers import lora_e22, lora_rak
 from drivers.bearers.lora_law import models, rates, regions
@@ -50,7 +49,6 @@ class World:
         async def open_one(address, _base):
             return lines[address.path]
 
-        monkeypatch.setattr(stream, "open_stream", open_one)
         monkeypatch.setattr("drivers.bearers.common.open_stream", open_one)
         monkeypatch.setattr("drivers.bearers.lora_e22.open_stream", open_one)
         table = E22 if factory is lora_e22.FACTORY else RAK

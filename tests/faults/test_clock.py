@@ -12,6 +12,7 @@ from datetime import datetime
 import pytest
 
 from agent import station as station_module
+from agent import timekeeping
 from agent.clock import BUILD_TIME, LAST_TIME, Clock
 from agent.config_load import load
 from agent.station import Station
@@ -54,7 +55,7 @@ class Hands:
 def hands(monkeypatch):
     hands = Hands(TODAY)
     monkeypatch.setattr(station_module, "Clock", functools.partial(Clock, wall_ms=hands))
-    monkeypatch.setattr(station_module, "CLOCK_LOOKS", 0.05)
+    monkeypatch.setattr(timekeeping, "LOOKS", 0.05)
     return hands
 
 
