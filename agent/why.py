@@ -19,12 +19,14 @@ def told(cause: object, tongue: str) -> str:
 
 def phrased(text: str, tongue: str) -> str:
     """A text that is no reason: whole, or behind what it is about (`name: text`)."""
+    about, colon, rest = text.partition(": ")
+    if colon and (reason := _by_reason(rest, tongue)):
+        return f"{about}: {reason}"
     for pattern, translation in _patterns(tongue):
         if found := pattern.fullmatch(text):
             parts = [told(part, tongue) for part in found.groups()]
             pieces = _PLACE.split(translation)  # every second one is a place's number
             return "".join(parts[int(one) - 1] if nth % 2 else one for nth, one in enumerate(pieces))
-    about, colon, rest = text.partition(": ")
     if colon and (better := told(rest, tongue)) != rest:
         return f"{about}: {better}"
     return text

@@ -78,4 +78,6 @@ def complain(code: str, **facts: Any) -> None:
 
 
 def print_json(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=False, indent=None, default=str))
+    """One line; in ASCII where the console has no more, for JSON can write any character so."""
+    plain = (sys.stdout.encoding or "ascii").replace("-", "").lower() != "utf8"
+    print(json.dumps(data, ensure_ascii=plain, indent=None, default=str))

@@ -2,15 +2,20 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.common import complain, print_json, with_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.demo.story import Say
     from agent.demo.tally import Tally
     from drivers.simulated.surfrad import Row
+
+BAD = ("demo.not_heard", "demo.not_silenced", "demo.sounded")
+STEP_COLUMNS = 14
 
 
 def add(verbs: Any) -> None:
@@ -60,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if tally.good else 1
 
 
-async def _tell(folder: Path, rows: "Sequence[Row]", say: Callable[[str, str], None]) -> "Tally":
+async def _tell(folder: Path, rows: "Sequence[Row]", say: "Say") -> "Tally":
     from agent.demo.story import Story
     from agent.demo.subscriber import Platform
     from agent.demo.tally import Tally
@@ -73,33 +78,38 @@ async def _tell(folder: Path, rows: "Sequence[Row]", say: Callable[[str, str], N
     return tally
 
 
-def _quiet(_step: str, _what: str) -> None:
+def _quiet(step: str, what: str, **facts: object) -> None:
     """For --json: one object and nothing else."""
 
 
-def _teller() -> Callable[[str, str], None]:
+def _teller() -> "Say":
     """Each step as it happens, with the second it happened in."""
     import time
 
     from rich.console import Console
 
+    from agent.cli.parse import columns
+    from agent.say import say
+
     console = Console(highlight=False)
     began = time.monotonic()
 
-    def say(step: str, what: str) -> None:
-        loud = "bold red" if "NOT" in what or "SOUNDED" in what else "bold"
-        console.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  [{loud}]{step:<13}[/{loud}] {what}", markup=True)
+    def tell(step: str, what: str, **facts: object) -> None:
+        loud, name = "bold red" if what in BAD else "bold", say(f"demo.step.{step}", **facts)
+        name += " " * (STEP_COLUMNS - columns(name))
+        console.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  [{loud}]{name}[/{loud}] {say(what, **facts)}")
 
-    return say
+    return tell
 
 
 def _table(tally: "Tally") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from agent.say import say
+
     table = Table(title="Fengsui 烽燧", show_header=False)
-    for name, value in tally.as_json().items():
+    for name, value in {**tally.as_json(), "repeated": tally.repeated}.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name.replace("_", " "), shown)
-    table.add_row("messages repeated, dropped by key", str(tally.repeated))
+        table.add_row(say(f"demo.row.{name}"), shown)
     Console(file=sys.stdout).print(table)

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agent.demo.subscriber import Platform
 from agent.demo.tally import Tally, committed_readings
@@ -29,8 +30,10 @@ class Stuck(Exception):
     """The agent does not work at all; what it said last."""
 
 
-Say = Callable[[str, str], None]
-"""`say(step, what)`: one line of the story as it happens."""
+class Say(Protocol):
+    """One line of the story as it happens: codes of its step and of what is said, and the facts of both."""
+
+    def __call__(self, step: str, what: str, **facts: object) -> None: ...
 
 
 @dataclass(slots=True)
@@ -51,28 +54,28 @@ class Story:
     # The readings
 
     async def _outage(self) -> None:
-        self.say("start", "the agent starts; sensors are read once a second over real serial lines")
+        self.say("start", "demo.starts")
         await self.world.agent.start()
         if not await until(lambda: self.delivered > 0 or not self.world.agent.running, RETURNS) or not self.delivered:
             raise Stuck(self.world.agent.said()[-500:] or "no reading arrives")
         await asyncio.sleep(LIVE)
-        self.say("black hole", "the network goes silent: nothing passes, nothing is closed")
+        self.say("black_hole", "demo.goes_dark")
         self.world.link.cut()
         await asyncio.sleep(DARK)
-        self.say("kill -9", "the agent is killed in the middle of it")
+        self.say("kill", "demo.is_killed")
         await self.world.agent.end(signal.SIGKILL)
         await asyncio.sleep(DEAD)
-        self.say("restart", "it starts again, still offline, and goes on measuring")
+        self.say("restart", "demo.starts_again")
         await self.world.agent.start()
         alert, _sealed = self._warn()
         await asyncio.sleep(OFFLINE)
-        self.say("return", "the network is back, and with it a warning that was sent meanwhile")
+        self.say("return", "demo.is_back")
         before = len(self.world.activations())
         self.world.link.mend()
-        await self._heard("sent meanwhile", before)
+        await self._heard("meanwhile", before)
         await self._cancel(alert)
         await until(self._caught_up, RETURNS)
-        self.say("caught up", f"{self.delivered} readings have arrived")
+        self.say("caught_up", "demo.has_arrived", count=self.delivered)
 
     @property
     def delivered(self) -> int:
@@ -94,15 +97,15 @@ class Story:
         assert alert is not None  # noqa: S101 - there is at least one round
         await self._false("forged", *self._with(self.world.authority.forged))
         await self._false("replayed", alert, sealed)
-        await self._false("foreign area", *self._with(self.world.authority.genuine, area=FOREIGN))
+        await self._false("foreign", *self._with(self.world.authority.genuine, area=FOREIGN))
         await self._false("expired", *self._with(self.world.authority.genuine, lasts=-60))
-        await self._false("no seal", alert, os.urandom(200))
+        await self._false("no_seal", alert, os.urandom(200))
         await self._false("exercise", *self._with(self.world.authority.genuine, status=Status.EXERCISE))
 
     async def _genuine_one(self, number: int) -> tuple[Alert, bytes]:
         before = len(self.world.activations())
         alert, sealed = self._warn()
-        if await self._heard(f"warning {number + 1}", before):
+        if await self._heard("warning", before, number=number + 1):
             self.tally.latencies.append(self.world.activations()[before] - self._genuine[-1][0])
         return alert, sealed
 
@@ -114,13 +117,13 @@ class Story:
         self.tally.genuine += 1
         return alert, sealed
 
-    async def _heard(self, what: str, before: int) -> bool:
+    async def _heard(self, step: str, before: int, **facts: object) -> bool:
         """Whether the siren sounds."""
         since = time.monotonic()
         heard = await until(lambda: len(self.world.activations()) > before, HEARS)
         self.tally.sounded += heard
         took = max(0.0, self.world.activations()[before] - max(since, self._genuine[-1][0])) if heard else 0.0
-        self.say(what, f"genuine: the siren sounds after {took * 1000:.1f} ms" if heard else "genuine, and NOT heard")
+        self.say(step, "demo.heard" if heard else "demo.not_heard", took=f"{took * 1000:.1f}", **facts)
         return heard
 
     async def _cancel(self, alert: Alert) -> None:
@@ -131,15 +134,15 @@ class Story:
         at = self.publish(cancel, self.world.authority.genuine(cancel, "", both=False))
         silent = await until(lambda: not self.world.sounding(), HEARS)
         self._genuine[-1] = self._genuine[-1][0], time.monotonic()
-        took = f"silent after {(time.monotonic() - at) * 1000:.0f} ms" if silent else "NOT silenced"
-        self.say("cancel", took)
+        took = f"{(time.monotonic() - at) * 1000:.0f}"
+        self.say("cancel", "demo.silenced" if silent else "demo.not_silenced", took=took)
 
-    async def _false(self, what: str, alert: Alert, sealed: bytes) -> None:
+    async def _false(self, step: str, alert: Alert, sealed: bytes) -> None:
         """Whatever this is, the siren must not sound."""
         before = len(self.world.activations())
         self.publish(alert, sealed)
         await asyncio.sleep(SILENT)
-        self.say(what, "silent" if len(self.world.activations()) == before else "the siren SOUNDED")
+        self.say(step, "demo.silent" if len(self.world.activations()) == before else "demo.sounded")
 
     def _with(
         self, seal: Callable[[Alert, str], bytes], area: str = AREA, status: Status = Status.ACTUAL, lasts: int = 600
@@ -156,7 +159,7 @@ class Story:
         """The agent stops in order; what it still holds arrives with its next start, which measures on and so may leave
         a last sample to the start after it.
         """
-        self.say("stop", "the agent is told to stop; what it still holds is sent with its next start")
+        self.say("stop", "demo.stops")
         await self.world.agent.end(signal.SIGTERM)
         await asyncio.sleep(0.3)  # what is under way reaches the subscriber
         for _ in range(LIVES):
