@@ -97,6 +97,28 @@ def test_readiness_and_watchdog_come_from_the_main_process(unit):
     assert (unit["Type"], unit["NotifyAccess"], unit["WatchdogSec"]) == (["notify"], ["main"], ["30"])
 
 
+SETTLE = SYSTEMD / "fengsui-settle.service"
+
+
+@needs_analyze
+def test_the_unit_that_judges_a_release_is_valid():
+    done = analyze("verify", "--man=no", str(SETTLE))
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_a_release_is_judged_by_its_own_program_and_again_after_a_power_cut():
+    unit = settings(SETTLE)
+    (trial,) = unit["ConditionPathIsSymbolicLink"]
+    (command,) = unit["ExecStart"]
+    script = SYSTEMD / "release" / command.rpartition("/")[2]
+    assert command == f"/bin/sh {trial}/system/{script.name}"
+    assert script.exists()
+    assert (unit["WantedBy"], unit["Restart"]) == (["multi-user.target"], ["on-abnormal"])
+    patience = int(re.search(r"FENGSUI_PATIENCE:-(\d+)", script.read_text(encoding="utf-8"))[1])
+    assert patience > 60 * int(settings()["TimeoutStartSec"][0].removesuffix("min"))
+    assert patience < 60 * int(unit["TimeoutStartSec"][0].removesuffix("min"))
+
+
 def test_the_boot_id_stays_readable_and_the_ports_visible(unit):
     assert "ProcSubset" not in unit
     assert "PrivateDevices" not in unit

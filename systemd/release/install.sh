@@ -102,7 +102,7 @@ check_space() {
 
 # The bundle's pip: a machine need not have one, nor ensurepip; and no settings of the machine's.
 run_pip() {
-    PIP_CONFIG_FILE=/dev/null PYTHONPATH='' "$release/bin/python" "$release/.pip/pip" --isolated --disable-pip-version-check "$@" >&2
+    PIP_CONFIG_FILE=/dev/null PYTHONPATH='' PYTHONDONTWRITEBYTECODE='' "$release/bin/python" "$release/.pip/pip" --isolated --disable-pip-version-check "$@" >&2
 }
 
 # The folder of the release, whole and tried, or not at all: without `.complete` it is nobody's.
