@@ -1,6 +1,8 @@
 """`fengsui accept`: the station proves itself row by row, and leaves a signed report; or such a report is verified."""
 
 import argparse
+import errno
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,9 +12,11 @@ from agent.cli.common import complain, load_or_say, print_json, seconds, with_co
 
 if TYPE_CHECKING:
     from agent.config import Config
+    from agent.site.acceptance.bench import Bench
     from agent.site.acceptance.run import Progress
 
-YES = "yes"
+YES = ("yes", "是")
+NO_AGENT = 3  # exit code
 SKIPPABLE = ("sensor", "bearer", "beacon", "drill", "forgery", "actuator", "audible", "supply", "power-cut")
 
 
@@ -22,7 +26,7 @@ def add(verbs: Any) -> None:
         description="Read every sensor, prove every bearer, hear a beacon and the platform's drill, see a forgery refused, try "
         "every actuator, cut the power, and write one signed HTML report. Interrupted, it goes on where it was.",
         epilog="Exit codes: 0 accepted, or the report is genuine; 1 not accepted, not finished, or not genuine; 2 wrong command "
-        "or configuration.",
+        "or configuration; 3 no agent answers.",
     )
     with_config(verb)
     with_json(verb)
@@ -48,8 +52,11 @@ def run(options: argparse.Namespace) -> int:
         complain("accept.without", known=", ".join(SKIPPABLE))
         return 2
     config = load_or_say(options.config, as_json=options.json)
-    if config is None:
-        return 2
+    return 2 if config is None else _accept(config, options, without)
+
+
+def _accept(config: "Config", options: argparse.Namespace, without: dict[str, str]) -> int:
+    """From the first row to the report, or to the plug that is to be pulled."""
     from agent.clock import this_boot
     from agent.site.acceptance.bench import OnSpot
     from agent.site.acceptance.run import Progress, go_on, load
@@ -58,14 +65,31 @@ def run(options: argparse.Namespace) -> int:
     progress = (None if options.afresh else load(config.state)) or Progress(int(time.time()))
     bench = OnSpot(config, options.patience, complain)
     try:
+        if code := _lacking(bench, progress, options.out):
+            return code
         heard = "audible" not in progress.done and _may_sound(config, options, without)
         if not go_on(bench, progress, without=without, audible=heard, boot=this_boot().hex()):
             complain("accept.pull")
             return 1
         return _finish(config, progress, options)
+    except PermissionError:
+        raise
     except (OSError, LocalError) as wrong:
         complain("accept.failed", why=str(wrong))
         return 2
+
+
+def _lacking(bench: "Bench", progress: "Progress", out: Path) -> int:
+    """What would waste the visit, said before anything sounds or is waited for; the exit code."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
+    if progress.done:
+        complain("accept.goes_on", count=len(progress.done), hours=round((time.time() - progress.began) / 3600, 1))
+    elif bench.ask("status") is None:
+        complain("accept.no_agent")
+        return NO_AGENT
+    return 0
 
 
 def _may_sound(config: "Config", options: argparse.Namespace, without: dict[str, str]) -> bool:
@@ -74,7 +98,7 @@ def _may_sound(config: "Config", options: argparse.Namespace, without: dict[str,
 
     if options.yes_audible or "audible" in without or not config.actuators or not sys.stdin.isatty():
         return bool(options.yes_audible)
-    return input(say("accept.asked")).strip() == YES
+    return input(say("accept.asked")).strip().lower() in YES
 
 
 def _finish(config: "Config", progress: "Progress", options: argparse.Namespace) -> int:
@@ -90,7 +114,6 @@ def _finish(config: "Config", progress: "Progress", options: argparse.Namespace)
         identity.fingerprint, progress.rows,
     )  # fmt: skip
     page = seal(render(report, config.language), open_key(config.state / KEY_FILE))
-    options.out.mkdir(parents=True, exist_ok=True)
     file = (
         options.out / f"acceptance-{config.station.id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(report.ended))}.html"
     )

@@ -15,7 +15,7 @@ from agent.demo.authority import Authority
 from agent.site.acceptance import act, listen
 from agent.site.acceptance.report import Report, render, seal, verify
 from agent.site.acceptance.rows import Result, Row, Trace, absent, passed
-from agent.site.acceptance.run import STATE_FILE, Progress, accepted, go_on, load
+from agent.site.acceptance.run import STATE_FILE, Progress, accepted, go_on, heard, load, save
 from protocols import beacon, envelope
 from protocols.alert import Status
 from protocols.errors import LocalError
@@ -126,8 +126,29 @@ def test_a_forgery_must_be_seen_to_be_refused(after, code):
 
 def test_the_supply_under_load():
     assert act.supply(None).result is Result.NOT_FITTED
-    assert act.supply(Trace("battery.voltage", "V", [(0, 12.6), (5, 11.9)])).result is Result.PASS
-    assert act.supply(Trace("battery.voltage", "V", [(0, 12.6), (5, 11.0)])).result is Result.FAIL
+    assert act.supply(Trace("battery.voltage", "V", [(0, 12.6), (5, 11.9), (6, 11.9)])).result is Result.PASS
+    assert act.supply(Trace("battery.voltage", "V", [(0, 12.6), (5, 11.0), (6, 11.9)])).result is Result.FAIL
+
+
+def test_a_battery_that_was_not_looked_at_under_load_is_not_accepted():
+    """A sample of before the siren, told over and over again, is one sample."""
+    bench = StandIn(config())
+    bench.answers["status"] = lambda _: {
+        "newest": {"box.battery.voltage": {"value": 12.6, "unit": "V", "age": 40 + round(bench.time, 1)}}
+    }
+    watching = act.Watching.__new__(act.Watching)
+    watching._bench, watching._began, watching._trace = bench, 0.0, None
+    for _ in range(20):
+        watching._look()
+        bench.sleep(act.LOOK)
+    assert len(watching._trace.points) == 1
+    assert act.supply(watching._trace).code == "accept.supply.blind"
+
+
+def test_a_siren_that_nobody_let_sound_is_not_accepted_unheard():
+    bench = StandIn(config(actuators=[SimpleNamespace(name="siren")]))
+    assert [row.result for row in heard(bench, audible=False, without={})] == [Result.FAIL]
+    assert [row.result for row in heard(StandIn(config()), audible=False, without={})] == [Result.NOT_FITTED]
 
 
 def test_the_siren_on_battery_is_watched_and_followed():
@@ -252,6 +273,21 @@ def test_a_running_station_is_accepted_row_by_row(tmp_path):
         ("power-cut", ""): "not-fitted",
     }, done.stderr
     assert [check.returncode for check in checks] == [0, 1]
+
+
+def test_what_would_waste_the_visit_is_said_at_once(tmp_path, capsys):
+    """No agent; and a folder for the report that is none. An earlier run is told of, and goes on."""
+    from agent.cli import main as run
+
+    (tmp_path / "station.toml").write_text('[station]\nid = "s1"\nareas = []\n')
+    words = ["--lang", "en", "accept", "--config", str(tmp_path / "station.toml"), "--out"]
+    assert run([*words, str(tmp_path)]) == 3
+    assert "start it" in capsys.readouterr().err
+    assert run([*words, str(tmp_path / "station.toml")]) == 2
+    capsys.readouterr()
+    save(tmp_path / "state", Progress(int(time.time()) - 7200, done=["machine", "sensor"]))
+    assert run([*words, str(tmp_path), "--without", "power-cut=no plug"]) == 0
+    assert "2 steps" in capsys.readouterr().err
 
 
 def test_wrong_commands(tmp_path):

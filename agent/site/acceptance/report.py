@@ -75,7 +75,7 @@ def _about(report: Report) -> str:
 def sentence(row: Row) -> str:
     """What came of it; a person's reason last, in the person's words."""
     said = say(row.code, **row.facts)
-    return f"{said} {row.reason}".strip()
+    return f"{said}: {row.reason}" if row.reason else said
 
 
 def _row(row: Row) -> str:

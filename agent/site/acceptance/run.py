@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from agent.keyrings import replace
+from agent.say import say
 from agent.site.acceptance import act, listen
 from agent.site.acceptance.bench import Bench, until
 from agent.site.acceptance.rows import Result, Row, absent, failed, passed
@@ -61,7 +62,7 @@ def go_on(bench: Bench, progress: Progress, *, without: Mapping[str, str], audib
             progress.boot = boot
             save(state, progress)
             return False
-        bench.tell("accept.step", step=name)
+        bench.tell("accept.step", step=say(f"accept.check.{name}"))
         progress.rows += [absent(name, without[name])] if name in without else steps[name]()
         progress.done.append(name)
         save(state, progress)
@@ -80,11 +81,11 @@ def machine(bench: Bench) -> Iterator[Row]:
 
 
 def heard(bench: Bench, *, audible: bool, without: Mapping[str, str]) -> Iterable[Row]:
-    """The siren sounds only for who said yes."""
+    """The siren sounds only for who said yes; that nobody did is no reason to accept it unheard."""
     if not bench.config.actuators:
         return [absent("audible")]
     if not audible:
-        return [absent("audible", code="accept.audible.no_yes")]
+        return [failed("audible", "", "accept.audible.no_yes")]
     return act.audible(bench, on_battery=without.get("supply", ""))
 
 
