@@ -88,6 +88,7 @@ class Bus:
         self._down = ""  # why the port cannot be opened
         self._retry_at = 0.0
         self._retry_in = REOPEN_FIRST
+        self.openings = 0  # of the port: another adapter may hang there since
         self._failed = False  # the last exchange ended without an answer
         self._late: dict[int, float] = {}  # unit -> until when a late answer of it may still come
 
@@ -234,6 +235,7 @@ class Bus:
             self._closed(wrong)
             raise
         self._port = port
+        self.openings += 1
         self._retry_in, self._retry_at = REOPEN_FIRST, 0.0
         if self._down:
             self._down = ""

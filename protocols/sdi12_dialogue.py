@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import NamedTuple, TypeVar
 
 from protocols.errors import LocalError, RemoteError
-from protocols.sdi12 import Parameter, Reply, Scheduled, Values
+from protocols.sdi12 import Identity, Parameter, Reply, Scheduled, Values
 from protocols.sdi12_command import MOST_PAGES, Command
 
 MEASUREMENTS = 2  # an aborted measurement is begun once more (v1.3 §4.4.8)
@@ -82,6 +82,10 @@ def _pages(command: Command, count: int) -> Steps:
         if not reply.values:
             break
     raise RemoteError("short" if values else "aborted", f"{command.text}: {len(values)} values of {count}")
+
+
+def identify(address: str) -> Generator[Ask | Rest, Reply | None, Identity]:
+    return _a(Identity, (yield Ask(Command(address, "I"))))
 
 
 def describe(command: Command) -> Generator[Ask | Rest, Reply | None, tuple[tuple[str, ...], ...]]:

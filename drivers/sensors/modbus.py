@@ -4,12 +4,14 @@ A sample ends at the first request that gets no answer, so a dead device costs i
 that it is asked ever less often, up to once a minute.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from drivers.acquaintance import Acquaintance
 from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.bus import Bus
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition
@@ -65,6 +67,9 @@ class ModbusSource:
         registers = [one for one in everything if one.name in self._called]
         self._planner = Planner(registers, profile.planned(), everything)
         self._plan = self._planner.blocks()
+        self._identity = profile.identity
+        self._known = Acquaintance(config.name, context)
+        self._met = 0  # at which opening of the port
         self._absent: dict[str, float] = {}  # series of the profile -> when to ask again
         self._condition = Condition(config.name, context.report, context.now, {"bus": config.bus, "unit": self.unit})
 
@@ -96,12 +101,23 @@ class ModbusSource:
         """One beat; returns the longest pause before the next."""
         readings, wrong = await self._sample(Priority.POLL)
         if readings:
+            await self._meet()
             emit(readings)
         if wrong is None:
             self._condition.succeeded()
             return BACK_OFF_MOST
         self._condition.failed("port" if isinstance(wrong, OSError) else wrong.reason, self._bus.log.frames)
         return BACK_OFF_PORT if isinstance(wrong, OSError) else BACK_OFF_MOST
+
+    async def _meet(self) -> None:
+        """Who it is that answers, whenever it may be another one: at first, after a silence, on a port that was opened again."""
+        where, opened = self._identity, self._bus.openings
+        if where is None or (not self._condition.failures and self._met == opened):
+            return
+        self._met = opened
+        with contextlib.suppress(OSError, RemoteError):  # one that does not say is no other one
+            words = await self._bus.read(self.unit, where.fc, where.address, where.count, self._timeout)
+            self._known.met("".join(f"{word:04x}" for word in words))
 
     async def _sample(self, priority: Priority) -> tuple[list[Reading], OSError | RemoteError | None]:
         """What the device gave, and why there is not more. A refusal is an answer, unless nothing else came."""

@@ -42,6 +42,14 @@ class ModbusLimits(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     readable: list[Readable] = []
 
 
+class Identity(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Registers that no two devices have alike, as a serial number; they are read when a device is met, and not in a scan."""
+
+    address: int
+    count: int = 1
+    fc: int = 3
+
+
 class ModbusSeries(Series, forbid_unknown_fields=True, kw_only=True):
     address: int
     fc: int = 3
@@ -80,6 +88,7 @@ class ModbusProfile(Profile, forbid_unknown_fields=True, kw_only=True):
     signature: list[Signature] = msgspec.field(default_factory=list)
     defaults: Defaults = msgspec.field(default_factory=Defaults)
     limits: ModbusLimits = msgspec.field(default_factory=ModbusLimits)
+    identity: Identity | None = None
 
     def planned(self) -> Limits:
         readable = tuple((one.fc, one.first, one.last) for one in self.limits.readable)
@@ -101,6 +110,9 @@ def check_modbus(profile: ModbusProfile) -> Iterator[Problem]:
     for sign in profile.signature:
         if not 0 <= sign.value & sign.mask == sign.value <= 0xFFFF:
             yield Problem("signature.value", "value.range", {"value": sign.value, "least": 0, "most": sign.mask})
+    known = profile.identity
+    if known is not None and not (1 <= known.count <= 16 and known.fc in (3, 4) and 0 <= known.address <= 0xFFFF):
+        yield Problem("identity", "profile.identity", {"count": known.count, "fc": known.fc})
     yield from series_problems(profile.series)
     registers = []
     for one in profile.series:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from drivers.acquaintance import kept
 from drivers.api import Context, Emit, Factory, Problem, Report, SeriesSpec
 from drivers.condition import Condition
 from drivers.edges import Edge, Edges, OpenEdges, gpiod_edges
@@ -67,7 +68,7 @@ class PulseSource:
         self.pace = Pace(self.interval, context.station_time)
         self._config, self._now, self._report, self._open = config, context.now, context.report, open_edges
         self._spec = SeriesSpec(config.unit, span=(0.0, float(1 << 53)), step=1.0)
-        self._tally = Tally(_file(context.state, config.name)) if context.state is not None else None
+        self._tally = Tally(kept(context.state, "pulse", config.name)) if context.state is not None else None
         self.total = self._tally.total if self._tally is not None else 0
         self._dirty = asyncio.Event()
         self._counters: Counter[str] = Counter()
@@ -194,10 +195,6 @@ async def _readable(file: int) -> None:
         await ready.wait()
     finally:
         loop.remove_reader(file)
-
-
-def _file(state: Path, name: str) -> Path:
-    return state / f"pulse-{''.join(one if one.isalnum() or one in '-_' else '_' for one in name)}"
 
 
 def _check(config: PulseConfig, _context: Context) -> Iterator[Problem]:

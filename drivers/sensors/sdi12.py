@@ -5,13 +5,15 @@ would abort it. A technician's read goes before polling, and never into a measur
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from drivers.acquaintance import Acquaintance
 from drivers.address import Address, AddressKey, missing
 from drivers.api import Context, Emit, Factory, Problem, SeriesSpec
 from drivers.condition import BACK_OFF_MOST, BACK_OFF_PORT, Condition
@@ -24,8 +26,11 @@ from drivers.values import Duration
 from protocols.errors import LocalError, RemoteError
 from protocols.quality import NOT_EVALUATED, Flag, Reason, quality
 from protocols.reading import Reading
+from protocols.sdi12 import Reply
 from protocols.sdi12_command import Command, is_address
-from protocols.sdi12_dialogue import measure
+from protocols.sdi12_dialogue import Ask, Rest, identify, measure
+
+T = TypeVar("T")
 
 PORT = AddressKey("port", ("serial", "tcp", "sim"))
 LEAST_INTERVAL, MOST_INTERVAL = 1.0, 86_400.0  # seconds
@@ -84,6 +89,8 @@ class Probe:
                 self.commands.setdefault(command, []).append((called, one))
         facts = {"port": label, "address": self.address}
         self.condition = Condition(f"{owner}.{config.name}", context.report, context.now, facts)
+        self.known = Acquaintance(f"{owner}.{config.name}", context)
+        self.met = False  # since it was last silent
         self.measuring = asyncio.Lock()  # a command to a probe that measures would abort it
         self.lacking = 0
 
@@ -168,9 +175,20 @@ class Sdi12Source:
             started = time.monotonic()
             readings, wrong = await self._sample(probe, Priority.POLL)
             if readings:
+                await self._meet(probe)
                 emit(readings)
             most = self._judge(probe, wrong)
             await probe.pace.beat(started, probe.condition.failures, most)
+
+    async def _meet(self, probe: Probe) -> None:
+        """Who it is that answers, whenever it may be another one: at first, and after a silence."""
+        if probe.met and not probe.condition.failures:
+            return
+        probe.met = True
+        with contextlib.suppress(OSError, RemoteError):  # one that does not say is no other one
+            async with probe.measuring:
+                who = await self._carried_out(identify(probe.address), Priority.POLL)
+            probe.known.met(f"{who.vendor} {who.model} {who.firmware} {who.serial}".strip())
 
     def _judge(self, probe: Probe, wrong: OSError | RemoteError | None) -> float:
         if wrong is None:
@@ -185,7 +203,7 @@ class Sdi12Source:
         async with probe.measuring:
             for command in probe.commands:
                 try:
-                    found = await self._measured(command, priority)
+                    found = await self._carried_out(measure(command), priority)
                 except (OSError, RemoteError) as wrong:
                     return readings, wrong
                 at = self._now()
@@ -195,8 +213,8 @@ class Sdi12Source:
                 ]
         return readings, None
 
-    async def _measured(self, command: Command, priority: Priority) -> Sequence[float]:
-        """One measurement with the line to itself, but while it rests and leaves the line free."""
+    async def _carried_out(self, dialogue: Generator[Ask | Rest, Reply | None, T], priority: Priority) -> T:
+        """A dialogue with the line to itself, but while it rests and leaves the line free."""
         held = False
 
         async def hold() -> None:
@@ -213,7 +231,7 @@ class Sdi12Source:
 
         try:
             await hold()
-            return await self._port.carry_out(measure(command), free)
+            return await self._port.carry_out(dialogue, free)
         finally:
             if held:
                 self._slot.release()

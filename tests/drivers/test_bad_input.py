@@ -18,7 +18,12 @@ from drivers.sensors.modbus import FACTORY as MODBUS
 from drivers.sensors.modbus import ModbusConfig
 from drivers.sensors.nmea import FACTORY as NMEA
 from drivers.sensors.nmea import NmeaConfig
+from drivers.sensors.sdi12 import FACTORY as SDI12
+from drivers.sensors.sdi12 import Sdi12Config
+from drivers.simulated.hosted import MachineLine
 from drivers.simulated.line import Pty
+from drivers.simulated.modbus import PtyBus
+from drivers.simulated.sdi12 import Probe, Sdi12Line
 from drivers.simulated.unit import Unit, words_of
 from drivers.slot import Priority
 from protocols.errors import RemoteError
@@ -320,5 +325,106 @@ def test_a_technician_on_a_bus_without_its_port_hears_at_once(tmp_path):
         with pytest.raises((OSError, RemoteError)):
             await bus.read(1, 3, 0, 1, priority=Priority.TECHNICIAN)
         await bus.close()
+
+    run(main())
+
+
+NUMBERED = RAIN.replace("[[series]]", "[identity]\naddress = 100\ncount = 2\n[[series]]", 1)
+
+
+def numbered(serial, word):
+    """A gauge with a serial number, as many say it: two registers far from the others."""
+    return Unit(1, holding={0: word, 100: 0, 101: serial}.get)
+
+
+def test_two_adapters_without_serial_numbers_that_change_places_are_noticed_by_who_answers(tmp_path):
+    """By-path names stay where the sockets are: the same name is another line now, and only the device itself can tell."""
+    (tmp_path / "gauge.toml").write_text(NUMBERED)
+
+    async def main():
+        ports, reports, got = [tmp_path / "by-path-1", tmp_path / "by-path-2"], Reports(), []
+        config = [BusConfig(name=f"b{n}", url=f"serial://{port}", timeout=0.1) for n, port in enumerate(ports)]
+        kept = {"profiles": (tmp_path,), "state": tmp_path / "state"}
+        async with PtyBus([numbered(7, 100)]) as first, PtyBus([numbered(8, 200)]) as second:
+            lines = [first.path, second.path]
+            for port, line in zip(ports, lines, strict=True):
+                port.symlink_to(line)
+            buses = {one.name: Bus(one, reports) for one in config}
+            where = Context(tmp_path, reports, buses, **kept)
+
+            def start():
+                sensors = [
+                    MODBUS.create(ModbusConfig(name=f"g{n}", bus=f"b{n}", profile="gauge", interval=0.05), where)
+                    for n in range(2)
+                ]
+                return [asyncio.create_task(one.run(got.extend)) for one in sensors]
+
+            tasks = start()
+            await until(lambda: len(got) > 6)
+            assert reports.of("device.changed") == []
+            for bus in buses.values():
+                await bus.close()  # unplugged
+            for port, line in zip(ports, reversed(lines), strict=True):
+                port.unlink()
+                port.symlink_to(line)
+            await until(lambda: len(reports.of("device.changed")) == 2)
+            assert {(one["device"], one["was"], one["now"]) for one in reports.of("device.changed")} == {
+                ("g0", "00000007", "00000008"),
+                ("g1", "00000008", "00000007"),
+            }
+            for task in tasks:
+                task.cancel()
+            del got[:]
+            tasks = start()  # after a restart each is still who it was last
+            await until(lambda: len(got) > 6)
+            assert len(reports.of("device.changed")) == 2
+            for task in tasks:
+                task.cancel()
+            for bus in buses.values():
+                await bus.close()
+
+    run(main())
+
+
+def test_a_gauge_that_does_not_say_who_it_is_is_asked_once(tmp_path):
+    (tmp_path / "gauge.toml").write_text(NUMBERED)
+
+    async def main():
+        unit = Unit(1, holding=words_of([100]))
+        async with world([unit]) as (bus, reports, _line):
+            sensor = MODBUS.create(
+                ModbusConfig(name="g", bus="bus", profile="gauge", unit=1, interval=0.02),
+                context(bus, reports, tmp_path),
+            )
+            got = []
+            task = asyncio.create_task(sensor.run(got.extend))
+            await until(lambda: len(got) > 5)
+            task.cancel()
+            counted = bus.log.counters(1)
+            assert counted.pop("ok") >= 5
+            assert list(counted.values()) == [1]  # the one refusal
+            assert reports.of("device.changed") == []
+
+    run(main())
+
+
+def test_a_probe_that_was_replaced_says_so_itself(tmp_path):
+    async def main():
+        probe = Probe("0", lambda _now: ("+1.5", "+18.4"), identity="13METER   TER12 100SN0001")
+        async with MachineLine(Sdi12Line([probe])) as line:
+            reports, got = Reports(), []
+            rows = [{"name": "soil", "profile": "sdi12-level", "interval": "1s"}]
+            config, _ = collect(Sdi12Config, {"name": "line", "port": line.url, "probe": rows})
+            source = SDI12.create(config, Context(tmp_path, reports, state=tmp_path / "state"))
+            for identity, told in (("SN0001", 0), ("SN0001", 0), ("SN0002", 1)):
+                probe.identity = f"13METER   TER12 100{identity}"
+                del got[:]
+                task = asyncio.create_task(source.run(got.extend))
+                await until(lambda: got)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                assert len(reports.of("device.changed")) == told
+                source = SDI12.create(config, Context(tmp_path, reports, state=tmp_path / "state"))
+            assert reports.of("device.changed")[0]["now"] == "METER TER12 100 SN0002"
 
     run(main())
