@@ -59,6 +59,7 @@ is_ours() {
 # Put file $1 of release $2 at $3. What an administrator has changed there is the administrator's: it is left, and this said.
 place() {
     from=$base/releases/$2/system/$1
+    [ -e "$from" ] || return 0 # a release that was laid by hand brings none
     if [ -e "$3" ] && ! is_ours "$3" "$1"; then
         cmp -s -- "$from" "$3" || say changed_by_hand "$3" "$from"
         return 0

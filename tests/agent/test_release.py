@@ -101,6 +101,17 @@ def test_an_update_that_does_not_come_up_leaves_what_was(machine, folder):
     assert machine.in_force() == before
 
 
+def test_a_release_that_was_laid_by_hand_is_gone_back_to(machine):
+    before, parts = machine.in_force(), (machine.base / "current").resolve() / "system"
+    failing = next(release for release in machine.base.glob("releases/*") if (release / ".failed").exists())
+    (failing / ".attempts").unlink()
+    (machine.base / "trial").symlink_to(f"releases/{failing.name}")
+    parts.rename(parts.with_name("elsewhere"))
+    assert machine.settle() == 1
+    parts.with_name("elsewhere").rename(parts)
+    assert machine.in_force() == before
+
+
 def test_an_agent_that_was_switched_off_is_not_started(machine):
     before = (machine.base / "current").readlink()
     machine.off.touch()
