@@ -47,7 +47,7 @@ class Examiner:
         self._prober, self._unit, self._patience = prober, unit, max(patience, PATIENCE)
         self._asked: dict[Request, tuple[int, ...] | int | None] = {}
         self._words: dict[Address, int] = {}
-        self._absent: set[Address] = set()
+        self._absent: set[tuple[int, int, int]] = set()  # function, first and last: not all of these are there
         self._no_function: set[int] = set()
 
     @property
@@ -61,15 +61,15 @@ class Examiner:
             return tuple(self._words[address] for address in addresses)
         if request.function in self._no_function:
             return ILLEGAL_FUNCTION
-        if not self._absent.isdisjoint(addresses):
+        if any(addresses[0] <= (fc, first) and (fc, last) <= addresses[-1] for fc, first, last in self._absent):
             return ILLEGAL_ADDRESS
         if request not in self._asked:
             self._asked[request] = await self._ask(request) if allowed(request) else None
         answer = self._asked[request]
         if isinstance(answer, tuple):
             self._words |= zip(addresses, answer, strict=True)
-        elif answer == ILLEGAL_ADDRESS and request.count == 1:
-            self._absent |= set(addresses)
+        elif answer == ILLEGAL_ADDRESS:
+            self._absent.add((*addresses[0], addresses[-1][1]))
         elif answer == ILLEGAL_FUNCTION:
             self._no_function.add(request.function)
         return answer
@@ -82,19 +82,21 @@ class Examiner:
         return None
 
     async def words_of(self, profile: ModbusProfile) -> dict[str, Sequence[int]]:
-        """What the device has of a profile: series → words."""
+        """What the device has of a profile: series → words. Not all of them, of one that it lacks too much of to be a candidate."""
         planner = Planner([one.register() for one in profile.series], profile.planned())
         waiting, found = planner.blocks()[::-1], dict[str, Sequence[int]]()
         if not await self._begins(waiting[-1]) and not await self._begins(waiting[0]):
             return found
-        while waiting:
+        lacking, bearable = 0, (1 - LEAST_CONFIDENCE) * len(profile.series)
+        while waiting and lacking <= bearable:
             block = waiting.pop()
             answer = await self.read(Request(block.function, block.address, block.count))
             if isinstance(answer, tuple):
                 found |= {one.name: block.words(one, answer) for one in block.registers}
             elif answer in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) or not _as_a_whole(block):
-                if found or await self._any(block):
-                    waiting += planner.learn(block)[::-1]
+                parts = planner.learn(block) if found or await self._any(block) else []
+                waiting += parts[::-1]
+                lacking += 0 if parts else len(block.registers)
             elif not found:
                 break  # silent, or no such function: nothing of this profile is here
         return found
