@@ -20,7 +20,7 @@ from protocols.key import Key
 from protocols.parts import Part, Wall, parts
 from protocols.quality import GOOD
 from protocols.sheet import Column, Sheet
-from protocols.table import Table
+from protocols.table import REMEMBERED, Table
 
 __all__ = ["Wall", "encode_cbor", "encode_json"]
 
@@ -79,7 +79,7 @@ def _json(part: Part) -> str:
     return "".join(texts)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=REMEMBERED)
 def _layout(table: Table) -> tuple[list[str], list[int]]:
     """The template of each shape, and how far the point of each series moves."""
     outside = [units.outside(code) for _, code in table.series]

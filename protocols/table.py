@@ -14,7 +14,7 @@ Shape = tuple[int, ...]  # the series of one row, in order, as indexes
 
 MAX_SERIES = 1024  # in one body; a station has tens
 MAX_TEXT = 64 * 1024  # bytes of the table, inflated
-REMEMBERED = 64  # tables; one for each group of devices that answers, and a few for their faults
+REMEMBERED = 8  # tables: of two hundred series that answer in any order, one takes 60 kB and the next second's is another
 _RAW = -15  # window bits for a stream without zlib's header and checksum: RFC 1951 alone
 
 
@@ -61,7 +61,7 @@ def decode(data: bytes) -> Table:
     if len(set(series)) < len(series):
         raise RemoteError("packed.table", "a series stands twice")
     shapes = tuple(_shape(line, len(series)) for line in lines[1:])
-    return Table(series, shapes or (tuple(range(len(series))),))
+    return remembered(series, shapes or (tuple(range(len(series))),))
 
 
 def _shape(line: str, most: int) -> Shape:
