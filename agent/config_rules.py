@@ -36,19 +36,36 @@ def rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
     yield "warnings", _warnings(config)
     for route in config.routes:
         yield f"route {route.name}", route.check(config.base)
+    context = _context(config)
+    yield from _optional(config)
+    yield from _devices(config, context)
+    yield from _series(config, context)
+    yield from _computed(config, context)
+    yield from _fast(config, context)
+    yield from _local(config, context)
+    yield from _narrow(config, context)
+    for table, problem in shared(_owners(config)):
+        yield table, [problem]
+    yield from _relays(config)
+
+
+def _context(config: Config) -> Context:
+    """What a driver may look at to say what is wrong; its buses are not opened."""
     buses = {bus.name: bus for bus in config.buses}
     lan = config.lan.lan() if config.lan is not None else None
-    context = Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles, lan=lan)
-    yield from _optional(config)
+    return Context(config.base, lambda _kind, _fields: None, buses, profiles=config.profiles, lan=lan)
+
+
+def _devices(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """What each driver knows of its own table."""
     for bus in config.buses:
         yield f"bus {bus.name}", check_bus(bus, context)
     for table, made in [("sensor", config.sensors), ("actuator", config.actuators)]:
         for one in made:
             yield f"{table} {one.name}", one.factory.check(one.config, context)
-    yield from _series(config, context)
-    yield from _computed(config, context)
-    yield from _fast(config, context)
-    yield from _local(config, context)
+
+
+def _narrow(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Problem]]]:
     if config.narrow is not None:
         from agent.bearers.config import check_bearers
 
@@ -60,8 +77,10 @@ def rules(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
             base=config.base,
             context=context,
         )
-    for table, problem in shared(_owners(config)):
-        yield table, [problem]
+
+
+def _relays(config: Config) -> Iterator[tuple[str, Iterable[Problem]]]:
+    """What only shows when all relays lie side by side."""
     devices = [device for one in config.actuators for device in (one.config, *one.factory.parts(one.config))]
     relays = [device for device in devices if isinstance(device, RelayConfig)]
     for name, problem in conflicts(relays, [getattr(sensor.config, "bus", "") for sensor in config.sensors]):

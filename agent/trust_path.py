@@ -19,8 +19,26 @@ BEACONS = "beacons"  # when each issuer was heard
 
 def open_trust(config: Config, clock: Clock, recorder: Recorder, alerting: Alerting, fetch: Fetch) -> Trusting:
     """Gives `alerting` the key-set in force, now and whenever a newer one comes. Blocks; for the start."""
+    keyrings = _keyrings(config, clock, recorder, alerting)
+    buffer = recorder.buffer
+    beacons = Beacons(
+        keyring=lambda: keyrings.current,
+        clock=clock,
+        codes=tuple(int(code) for code in config.station.areas),
+        record=recorder.event,
+        known=alerting.numbers,
+        fetch=fetch,
+        silent=alerting.unheard,
+        saved=buffer.meta(BEACONS),
+        save=lambda data: buffer.set_meta(BEACONS, data),
+    )
+    alerting.heard = beacons.alerted
+    return Trusting(keyrings=keyrings, beacons=beacons, clock=clock, junk=alerting.junk)
+
+
+def _keyrings(config: Config, clock: Clock, recorder: Recorder, alerting: Alerting) -> Keyrings:
     assert config.warnings is not None  # noqa: S101 - there is an alerting only where somebody is to be believed
-    buffer, record = recorder.buffer, recorder.event
+    buffer = recorder.buffer
 
     def changed(ring: Keyring) -> None:
         """Two roots say when they signed it: that time has passed, while no clock knows better."""
@@ -30,7 +48,7 @@ def open_trust(config: Config, clock: Clock, recorder: Recorder, alerting: Alert
     keyrings = Keyrings(
         roots_of(config.warnings.roots),
         config.state / KEPT,
-        record=record,
+        record=recorder.event,
         changed=changed,
         seen=int(buffer.meta(NUMBER) or b"0"),
         remember=lambda number: buffer.set_meta(NUMBER, str(number).encode()),
@@ -38,16 +56,4 @@ def open_trust(config: Config, clock: Clock, recorder: Recorder, alerting: Alert
         save=lambda data: buffer.set_meta(TOLD, data),
     )
     keyrings.open([config.path(config.warnings.keyset)])
-    beacons = Beacons(
-        keyring=lambda: keyrings.current,
-        clock=clock,
-        codes=tuple(int(code) for code in config.station.areas),
-        record=record,
-        known=alerting.numbers,
-        fetch=fetch,
-        silent=alerting.unheard,
-        saved=buffer.meta(BEACONS),
-        save=lambda data: buffer.set_meta(BEACONS, data),
-    )
-    alerting.heard = beacons.alerted
-    return Trusting(keyrings=keyrings, beacons=beacons, clock=clock, junk=alerting.junk)
+    return keyrings

@@ -3,14 +3,15 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from drivers.api import Problem
 from protocols.errors import LocalError
 
 MODBUS_TCP_PORT = 502  # IANA
+NETWORKED = ("tcp", "rtu+tcp")
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "serial": ("baud", "parity", "bits", "stop"),
     "tcp": (),
@@ -93,28 +94,35 @@ def parse(
         return None, [Problem(key, "url.scheme", {"url": url, "known": ", ".join(schemes)})]
     settings = dict(parse_qsl(parts.query, keep_blank_values=True))
     problems = list(_wrong_settings(parts.scheme, settings, key))
+    if parts.scheme in NETWORKED:
+        port = _port(parts)
+        if not parts.hostname or port is None:
+            problems.append(Problem(key, "url.host", {"url": url}))
+        place = Address(parts.scheme, host=parts.hostname or "", port=port or tcp_port)
+    else:
+        if not parts.path:
+            problems.append(Problem(key, "url.path", {"url": url}))
+        place = Address(parts.scheme, parts.path)
+    return (None, problems) if problems else (_set(place, settings, baud), [])
+
+
+def _port(parts: SplitResult) -> int | None:
+    """0 where the address names none; None for what is no port."""
     try:
-        host, port = parts.hostname or "", parts.port or 0
+        return parts.port or 0
     except ValueError:
-        host, port = parts.hostname or "", -1
-    networked = parts.scheme in ("tcp", "rtu+tcp")
-    if networked and (not host or port < 0):
-        problems.append(Problem(key, "url.host", {"url": url}))
-    if not networked and not parts.path:
-        problems.append(Problem(key, "url.path", {"url": url}))
-    if problems:
-        return None, problems
-    return Address(
-        parts.scheme,
-        "" if networked else parts.path,
-        host,
-        port or (tcp_port if networked else 0),
-        int(float(settings.get("baud", baud))),
-        settings.get("parity", "N"),
-        int(settings.get("bits", 8)),
-        int(settings.get("stop", 1)),
-        float(settings.get("rate", 0)),
-    ), []
+        return None
+
+
+def _set(place: Address, settings: Mapping[str, str], baud: int) -> Address:
+    return replace(
+        place,
+        baud=int(float(settings.get("baud", baud))),
+        parity=settings.get("parity", "N"),
+        bits=int(settings.get("bits", 8)),
+        stop=int(settings.get("stop", 1)),
+        rate=float(settings.get("rate", 0)),
+    )
 
 
 def _wrong_settings(scheme: str, settings: Mapping[str, str], key: str) -> Iterator[Problem]:
