@@ -190,6 +190,16 @@ SAID = {
         {0: (*high_first(192.0), *high_first(0.5)), 14: high_first(9.75)},
         {"wind.direction": 192, "wind.speed": 0.5, "wind.gust": 9.75},
     ),
+    "campbell-metsens300": (
+        {0: high_first(987.5), 2: high_first(64.25), 4: high_first(-3.5), 6: high_first(-9.25), 8: high_first(12.5)},
+        {
+            "air.pressure": 987.5,
+            "air.humidity": 64.25,
+            "air.temperature": -3.5,
+            "air.dew_point": -9.25,
+            "device.voltage": 12.5,
+        },
+    ),
     "sht20-xy-md02": ({1: (0xFF33, 546)}, {"air.temperature": -20.5, "air.humidity": 54.6}),
     "sonbus-xm9505-rain": ({0: (536,)}, {"rain.total": 53.6}),
     "dfrobot-sen0575-rain": (

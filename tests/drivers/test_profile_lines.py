@@ -66,6 +66,24 @@ PRINTED = [
     ("bei-inclinometer-rs232", b"X=+00.430\r\n", {"tilt.x": 0.43}),
     ("bei-inclinometer-rs232", b"Y=-00.084\r\n", {"tilt.y": -0.084}),
     (
+        "vaisala-md30",
+        bytes.fromhex(
+            "ab0100200e36004300d708000000008fc2bf41295c4542fb524b41fb524b4108d70242010185eb513f" + "00" * 20 + "53e8"
+        ),
+        {
+            "air.temperature": 23.97,
+            "air.humidity": 49.34,
+            "air.dew_point": 12.707759,
+            "road.temperature": 32.70999,
+            "road.state": 1,
+            "road.state.en15518": 1,
+            "road.grip": 0.82,
+            "road.water": 0,
+            "road.ice": 0,
+            "road.snow": 0,
+        },
+    ),
+    (
         "cjt188-water-meter",
         bytes.fromhex("6810443322110033788116 1F9000 007766552C 007766552C 31012211051520 2184 1316"),
         {"water.total": 556677},
@@ -234,7 +252,7 @@ def test_each_question_to_a_battery_has_its_answer(question, body, means):
 
 def test_the_questions_are_those_of_the_source():
     """Their own checksums hold by the rule by which the answers' do."""
-    for name in ("daly-bms", "cubic-pm1006", "winsen-mh-z19"):
+    for name in ("daly-bms", "cubic-pm1006", "winsen-mh-z19", "cjt188-water-meter", "vaisala-md30"):
         profile, language = language_of(name)
         checksum = profile.frame.made().checksum
         assert all(checksum.holds(one.data) for one in language.questions), name
