@@ -9,6 +9,10 @@ from agent.say import plain, say
 BARS = "▁▂▃▄▅▆▇█"
 SAMPLES = 60  # of each series kept for its line: a minute at a look a second
 MOST_SERIES = 500  # followed; a station has fewer
+WIDE = 80  # columns where nobody says how many there are
+NAME, SHORT = 28, 10  # characters of a series' name: at most, and on the narrowest terminal its end
+BESIDE = 52  # columns of what stands beside it: value, unit, age, quality
+HEAD = ("watch.head", "", "watch.series")  # lines above the first series
 
 
 class History:
@@ -35,7 +39,18 @@ def sparkline(values: list[float]) -> str:
     return "".join(BARS[round((value - low) / span * (len(BARS) - 1)) if span else 0] for value in values)
 
 
-def frame(status: Mapping[str, Any], history: History) -> Iterator[str]:
+def fitted(status: Mapping[str, Any], history: History, width: int, height: int) -> list[str]:
+    """The same for a small terminal: what does not fit are series, never a warning."""
+    lines, series = list(frame(status, history, width)), len(status.get("newest", {}))
+    over = len(lines) - height
+    if over <= 0 or not series:
+        return lines
+    kept = max(series - over - 1, 0)
+    first = len(HEAD)
+    return [*lines[: first + kept], say("watch.more", count=series - kept), *lines[first + series :]]
+
+
+def frame(status: Mapping[str, Any], history: History, width: int = WIDE) -> Iterator[str]:
     """One look at the station, top to bottom."""
     readings, clock = status.get("readings", {}), status.get("clock", {})
     trusted = say("watch.yes") if clock.get("trusted") else say("watch.no")
@@ -44,10 +59,11 @@ def frame(status: Mapping[str, Any], history: History) -> Iterator[str]:
         taken=readings.get("taken"), committed=readings.get("committed"), trusted=trusted,
     )  # fmt: skip
     yield from ("", say("watch.series"))
+    long = max(min(NAME, width - BESIDE), SHORT)
     for name, newest in status.get("newest", {}).items():
         value = f"{newest['value']:>12g} {newest['unit']:<6}"
         age = f"{newest['age']:>6g} s"
-        yield f"  {plain(name)[:28]:<28} {value} {age}  {plain(newest['quality'])[:16]:<16} {history.line(name)}"
+        yield f"  {plain(name)[-long:]:<{long}} {value} {age}  {plain(newest['quality'])[:16]:<16} {history.line(name)}"
     yield from ("", say("watch.sensors"), *_states(status.get("sensors", {})))
     yield from ("", say("watch.bearers"), *_bearers(status.get("bearers", {})))
     yield from ("", _buffer(status.get("buffer", {})))
