@@ -18,7 +18,7 @@ from agent.conductor import Conductor, names, shown
 from agent.decide import decide
 from agent.evidence import Evidence, Record
 from agent.intake import Done, Intake, Message
-from agent.journal import Entry, Said
+from agent.journal_entries import Entry, Said
 from agent.journal_file import JournalFile
 from agent.orders import Change, Decision, Order, due, end, next_change, orders, resume
 from agent.performer import Performer

@@ -4,7 +4,7 @@ One signature is enough, it acts at once, and it never touches what was said lat
 starting, and a stolen cancel must not be able to silence the next alert.
 """
 
-from agent.journal import Active, Entry
+from agent.journal_entries import Active, Entry
 from agent.matter import Matter, ended
 from agent.orders import Change, Decision, rank
 from agent.policy import Channel

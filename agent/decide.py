@@ -8,7 +8,8 @@ station's own alarms in `agent.local_alarm`. This file decides whether a message
 from msgspec.structs import replace
 
 from agent.cancel import cancel, elsewhere
-from agent.journal import Active, Entry, Journal, Seen, SirenStart
+from agent.journal import Journal
+from agent.journal_entries import Active, Entry, Seen, SirenStart
 from agent.local_alarm import decide_local, warned
 from agent.matter import Matter, crowded_out, ended, matter
 from agent.orders import Change, Decision, Order, due, end, first, next_change, outdated, resume

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agent.journal import Entry, Journal
+from agent.journal import Journal
+from agent.journal_entries import Entry
 
 MAGIC = b"fengsui-journal 1\n"
 MARK = b"\xf5\x1e"

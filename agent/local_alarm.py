@@ -6,7 +6,8 @@ It has no seal and no number: the rule is its name, and while the rule says so i
 
 from msgspec.structs import replace
 
-from agent.journal import Active, Ended, Entry, Journal, SirenStart
+from agent.journal import Journal
+from agent.journal_entries import Active, Ended, Entry, SirenStart
 from agent.orders import Change, Decision, conclude
 from agent.policy import Case, Channel, Now, Policy, allowed_local
 from protocols.alert import CHAIN_BYTES, ActionCode, Local, Status

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
-from agent.journal import KEEP_AFTER_EXPIRY, MOST_ACTIVE, Active, Ended, Entry, Journal, Passed, Seen, Tombstone
+from agent.journal import KEEP_AFTER_EXPIRY, MOST_ACTIVE, Journal
+from agent.journal_entries import Active, Ended, Entry, Passed, Seen, Tombstone
 from agent.orders import Change, Decision, conclude, rank, span
 from agent.policy import Case, Now, Place, Policy, allowed, powers_here, where
 from protocols.alert import ActionCode, Alert, Permission, Status, VerifiedAlert

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agent.journal import Active, Boot, Ended, Entry, Journal, SirenStart
+from agent.journal import Journal
+from agent.journal_entries import Active, Boot, Ended, Entry, SirenStart
 from agent.policy import Channel, Now
 from protocols.alert import ActionCode, ClockReading, Level, Status
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from agent.journal import SIREN_SLICE, Entry, Journal, Said, Spent
+from agent.journal import Journal
+from agent.journal_entries import SIREN_SLICE, Entry, Said, Spent
 from drivers.api import Action
 
 AHEAD = 0.5  # seconds before a slice is used up that the next is written: a slow card takes some tenths

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from agent.journal import MOST_TOMBSTONES, Entry, Journal, Seen, Spent, Tombstone
+from agent.journal import MOST_TOMBSTONES, Journal
+from agent.journal_entries import Entry, Seen, Spent, Tombstone
 from agent.orders import Change
 from agent.policy import Channel
 from protocols.alert import ActionCode, Level, MsgType, Permission, Status, chain_of

@@ -4,7 +4,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.journal import MOST_SIREN_STARTS, SEEN_PER_ISSUER, Boot, Entry, Journal, Mark, Seen, SirenStart, Spent
+from agent.journal import MOST_SIREN_STARTS, SEEN_PER_ISSUER, Journal
+from agent.journal_entries import Boot, Entry, Mark, Seen, SirenStart, Spent
 from agent.policy import Channel
 from protocols.alert import ActionCode, Level, MsgType, Status, chain_of
 from tests.support.seals import T0, VILLAGE

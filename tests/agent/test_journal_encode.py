@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent import alerting
-from agent.journal import Active, Mark
+from agent.journal_entries import Active, Mark
 from agent.journal_file import JournalFile, read
 from tests.agent.test_alerting import CANCEL
 from tests.support.alerting import Station

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.decide import Decision, decide, due, first, resume
-from agent.journal import Entry, Journal
+from agent.journal import Journal
+from agent.journal_entries import Entry
 from agent.orders import Order
 from agent.policy import Channel, Now, Place, Policy
 from protocols.alert import ClockReading, Local, VerifiedAlert
