@@ -84,8 +84,12 @@ def alike(one, other):
 
 
 # What an operator or a technician reads; what is left is for those who build platforms, or this.
-OPERATORS = ["README.md", *(f"docs/{name}.md" for name in ("bench", "site", "bearers"))]
-OPERATORS += ["docs/operator/first-hour.md", "docs/operator/rules.md"]
+OPERATORS = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("bench", "site", "sensors", "sensors-line", "derived", "bearers")),
+]
+OPERATORS += [f"docs/{name}.md" for name in ("beidou", "iridium", "headend", "install", "bearers/sms", "bearers/lora")]
+OPERATORS += ["docs/bearers/coap.md", "docs/operator/first-hour.md", "docs/operator/rules.md"]
 
 
 @pytest.mark.parametrize("page", OPERATORS)
