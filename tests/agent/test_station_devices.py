@@ -1,6 +1,7 @@
 """Devices that misbehave on real lines under a real agent: counted, said once, never recorded, and nobody else's trouble."""
 
 import asyncio
+import json
 import os
 from contextlib import contextmanager, suppress
 
@@ -10,7 +11,7 @@ from drivers.simulated.line import Pty
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.unit import Fault, Unit
 from tests.support.broker import Broker
-from tests.support.station import WITHIN, Gauge, station
+from tests.support.station import WITHIN, Gauge, fengsui, station
 from tests.support.until import until
 
 pytestmark = pytest.mark.broker
@@ -220,5 +221,40 @@ def test_a_port_that_is_gone_at_the_start_keeps_nothing_else_back(tmp_path, brok
             await site.up()
             await site.delivers(5)
             await until(lambda: any(event["type"] == "bus.down" for event in site.platform.events), WITHIN)
+
+    asyncio.run(story())
+
+
+async def beside(site, *arguments):
+    """A command in a process of its own, while the agent polls."""
+    return await asyncio.to_thread(fengsui, *arguments, "--config", site.folder / "station.toml")
+
+
+def test_a_scan_and_manual_reads_beside_the_agent_never_meet_its_polling(tmp_path, broker):
+    async def story():
+        gauges = [Gauge(1, turnaround=0.004), Gauge(2, turnaround=0.004)]
+        async with (
+            station(tmp_path, broker.port, sensor=False) as site,
+            PtyBus([one.unit for one in gauges], baud=19200) as line,
+        ):
+            site.bus("rs485", line.url)
+            for number in (1, 2):
+                site.sensor(f"g{number}", "rs485", prefix=f"g{number}", unit=number)
+            site.write()
+            await site.up()
+            await until(lambda: site.committed > 10, WITHIN)
+            bench = (("read", "--once", "--json"), ("modbus", "read", "rs485", 2, 2, 2, "--json"))
+            scan, *reads = await asyncio.gather(
+                beside(site, "scan", line.path, "--units", "1-3", "--listen", 0.2, "--no-sdi12", "--json"),
+                *(beside(site, *one) for one in bench * 2),
+            )
+            (port,) = json.loads(scan.stdout)["ports"]
+            assert (port["state"], port["requests"], port["devices"]) == ("held", 0, [])
+            assert scan.returncode == 1
+            assert [one.returncode for one in reads] == [0, 0, 0, 0], [one.stderr for one in reads]
+            before = site.committed
+            await until(lambda: site.committed > before + 5, WITHIN)
+            assert [set(counters(site, name)) for name in ("g1", "g2")] == [{"ok"}, {"ok"}]
+            assert site.platform.types("device.") == []
 
     asyncio.run(story())
