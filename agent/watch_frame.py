@@ -76,14 +76,15 @@ def _states(parts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _bearers(bearers: Mapping[str, Any]) -> Iterator[str]:
-    """Scalars only: a bearer's details are `fengsui status`'s."""
+    """Whether it is up, and scalars: a bearer's details are `fengsui status`'s."""
     for name, bearer in bearers.items():
+        up = bearer.get("state") or ("up" if (bearer.get("urgent") or {}).get("up") else "down")
         facts = ", ".join(
             f"{key} {plain(value)}"
             for key, value in bearer.items()
-            if isinstance(value, str | int | float) and value != ""
+            if isinstance(value, str | int | float) and value != "" and key != "state"
         )
-        yield f"  {plain(name)[:28]:<28} {facts[:120]}"
+        yield f"  {plain(name)[:28]:<28} {plain(up):<8} {facts[:120]}".rstrip()
 
 
 def _buffer(buffer: Mapping[str, Any]) -> str:

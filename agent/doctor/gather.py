@@ -26,7 +26,7 @@ COAP = ("udp", 5683)  # RFC 7252 §12.6
 
 
 def gather(config: Config, root: Path = Path("/")) -> Facts:
-    status = ask_any(config.sockets, "status")
+    status = ask_any(config.sockets, "status", timeout=PATIENCE)
     status = None if status is None or "error" in status else status
     agent, held = agent_pid(config.sockets), system.holders(root)
     clock = system.clock(config.clock.source, root)

@@ -78,6 +78,8 @@ def _bearers(status: Mapping[str, Any]) -> Iterator[Line]:
         if proven(bearer):
             good += 1
             yield ok("bearer", "doctor.bearer.ok", bearer=name)
+        elif connected(bearer):
+            yield fail("bearer", "doctor.bearer.unheard", bearer=name)
         else:
             yield fail("bearer", "doctor.bearer.unproven", bearer=name, bearer_state=bearer.get("state", "down"))
     if bearers and good < ENOUGH_MEDIA:
@@ -88,7 +90,12 @@ def proven(bearer: Mapping[str, Any]) -> bool:
     """The other side has answered through it: by its proofs, or of MQTT alone by an acknowledgement."""
     if "state" in bearer:
         return bool(bearer["state"] == "up")
-    return bool((bearer.get("urgent") or {}).get("up")) and bearer.get("seconds_since_accepted") is not None
+    return connected(bearer) and bearer.get("seconds_since_accepted") is not None
+
+
+def connected(bearer: Mapping[str, Any]) -> bool:
+    """MQTT alone: its broker has taken us. Whether a platform is behind it, only an acknowledgement says."""
+    return "state" not in bearer and bool((bearer.get("urgent") or {}).get("up"))
 
 
 def _sensors(status: Mapping[str, Any]) -> Iterator[Line]:

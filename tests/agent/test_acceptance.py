@@ -90,6 +90,8 @@ def test_a_bearer_is_waited_for():
     assert results(listen.bearers(bench)) == [("p", "pass", "accept.bearer.good")]
     bench.answers["status"] = {"bearers": {"p": {"state": "down"}}}
     assert results(listen.bearers(bench)) == [("p", "fail", "accept.bearer.bad")]
+    bench.answers["status"] = {"bearers": {"p": {"urgent": {"up": True}}}}
+    assert results(listen.bearers(bench)) == [("p", "fail", "accept.bearer.unheard")]
 
 
 def test_a_drill_of_its_own_is_not_the_platforms():

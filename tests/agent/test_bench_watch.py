@@ -51,6 +51,12 @@ def test_a_frame_has_everything_a_technician_looks_for():
     assert "\x1b" not in text
 
 
+def test_a_bearer_says_first_whether_it_is_up():
+    for bearer, word in (({"state": "up"}, "up"), ({"urgent": {"up": True}}, "up"), ({"accepted": 3}, "down")):
+        lines = list(frame({"bearers": {"p": bearer}}, History()))
+        assert next(line for line in lines if line.startswith("  p ")).split()[:2] == ["p", word]
+
+
 def test_a_station_that_says_little_is_shown_all_the_same():
     assert "none" in "\n".join(frame({}, History()))
 

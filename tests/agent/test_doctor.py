@@ -88,6 +88,10 @@ def test_a_healthy_station_has_nothing_to_say():
         ({"status": status(warnings={"issuers": [{"issuer": 1, "seconds_ago": None}]})}, ("beacon", "fail", "doctor.beacon.never")),
         ({"status": status(warnings={"issuers": [{"issuer": 1, "seconds_ago": 90000}]})}, ("beacon", "fail", "doctor.beacon.silent")),
         ({"status": status(bearers={"sat": {"state": "down"}})}, ("bearer", "fail", "doctor.bearer.unproven")),
+        (
+            {"status": status(bearers={"p": {"urgent": {"up": True}, "accepted": 0}})},
+            ("bearer", "fail", "doctor.bearer.unheard"),
+        ),
         ({"status": status(sensors={"met": {"state": "down"}})}, ("sensor", "fail", "doctor.sensor.down")),
     ],
     ids=lambda value: value[2] if isinstance(value, tuple) else "",

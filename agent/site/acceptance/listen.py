@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from agent.doctor.station_checks import SILENT, proven
+from agent.doctor.station_checks import SILENT, connected, proven
 from agent.evidence import ACCEPTED
 from agent.site.acceptance.bench import LOOK, Bench, Facts, until
 from agent.site.acceptance.rows import Row, Trace, absent, failed, passed
@@ -57,10 +57,10 @@ def bearers(bench: Bench) -> Iterator[Row]:
     for name in names:
         if status is None:
             yield failed("bearer", name, "accept.no_agent")
-        elif proven(status.get("bearers", {}).get(name, {})):
+        elif proven(bearer := status.get("bearers", {}).get(name, {})):
             yield passed("bearer", name, "accept.bearer.good")
         else:
-            yield failed("bearer", name, "accept.bearer.bad")
+            yield failed("bearer", name, "accept.bearer.unheard" if connected(bearer) else "accept.bearer.bad")
 
 
 def beacons(bench: Bench) -> Iterator[Row]:
