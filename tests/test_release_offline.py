@@ -79,6 +79,8 @@ def test_every_extra_that_a_station_may_need_is_in_it(bundle, command):
 def test_both_guides_and_every_unit_are_in_it(bundle):
     with tarfile.open(bundle.file) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    guides = {f"docs/{name}" for name in ("first-hour.md", "first-hour.zh.md", "install.md", "install.zh.md")}
+    guides = {
+        f"docs/{name}" for name in ("operator/first-hour.md", "operator/first-hour.zh.md", "install.zh.md", "site.md")
+    }
     units = {f"system/{file.name}" for file in (ROOT / "systemd").iterdir() if file.is_file()}
     assert guides | units <= names

@@ -24,6 +24,7 @@ from protocols.errors import LocalError
 PROJECT = "fengsui"
 EXTRAS = ("gpio", "modemmanager", "sm")  # what a station may need beyond the usual
 LAYERS = ("agent", "buffer", "drivers", "protocols")
+GUIDES = ("operator/*.md", "install*.md", "site*.md", "bench*.md", "bearers*.md")  # each in both languages
 LOCK = "requirements.lock"
 ROUNDS = 4  # of asking for what the target needs and the builder's machine does not
 SPARE_KIB = 16 << 10  # of a release's folder beyond its wheels: links, scripts, documents
@@ -139,9 +140,9 @@ def assemble(
 def contents(source: Path) -> dict[str, Path]:
     """What is neither wheel nor fact: the installer, what it puts in place, the guides in both languages."""
     system = [*(source / "systemd").glob("*"), *(source / "systemd/release").glob("*")]
-    guides = [*(source / "docs/operator").glob("*.md"), *(source / "docs").glob("install*.md")]
+    guides = [file for pattern in GUIDES for file in (source / "docs").glob(pattern)]
     found = {f"system/{file.name}": file for file in system if file.is_file() and file.name != archive.PROGRAM}
-    found |= {f"docs/{file.name}": file for file in guides}
+    found |= {str(file.relative_to(source)): file for file in guides}
     return found | {archive.PROGRAM: source / "systemd/release" / archive.PROGRAM}
 
 

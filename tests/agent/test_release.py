@@ -70,7 +70,7 @@ def test_a_first_installation_puts_everything_in_its_place(machine):
     for name in ("fengsui.service", "fengsui-settle.service"):
         assert (machine.root / "etc/systemd/system" / name).read_bytes() == (ROOT / "systemd" / name).read_bytes()
     assert (machine.root / RULES).read_text() == "# mine\n"  # changed by hand before: the administrator's
-    assert (machine.base / "current/docs/first-hour.zh.md").exists()
+    assert (machine.base / "current/docs/operator/first-hour.zh.md").exists()
     assert "enable --quiet fengsui.service" in machine.calls()
     assert not (machine.base / "trial").is_symlink()
 
