@@ -37,6 +37,8 @@ VERBS = {
     "monitor": "what goes over a line, decoded live",
     "modbus": "read registers of one device, or write them after a typed yes",
     "headend": "the other end of narrow bearers, beside the platform",
+    "bundle": "a release in one file for stations without a network, for the office",
+    "update": "a newer release from a bundle, without a network",
     "completion": "complete commands at a TAB: a script for the shell",
     "manual": "the manual page",
 }
@@ -44,8 +46,8 @@ VERBS = {
 
 def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The command line as far as `arguments` need it: only the verb they name is imported."""
+    from agent.catalogue import languages
     from agent.cli.parse import Parser
-    from agent.say import languages
 
     top = Parser(
         prog="fengsui",
@@ -101,3 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `fengsui … | head`
         sys.stderr.close()
         return DONE
+    except PermissionError as barred:
+        from agent.cli.common import complain
+
+        complain("bench.barred", file=barred.filename or barred)
+        return WRONG
