@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from agent import places
 from agent.buttons import check_button, check_buttons
+from agent.catalogue import languages
 from agent.clock import SOURCES
 from agent.config import BufferConfig, ClockConfig, Config, StationConfig, measured, plans_of, specs_of
 from agent.hours import check_hours
 from agent.plan_file import load as load_plans
 from agent.ports import Owner, shared
 from agent.rule_check import check_rules
-from agent.say import languages
 from agent.trust import KEPT, check_keyring
 from drivers.actuators.patterns import shipped
 from drivers.actuators.relay_config import RelayConfig, conflicts

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agent.say import plain, say
+from agent.catalogue import plain
+from agent.say import say
 
 BARS = "▁▂▃▄▅▆▇█"
 SAMPLES = 60  # of each series kept for its line: a minute at a look a second

@@ -5,7 +5,8 @@ catalogue's domain `phrases`, where `{1}` stands for anything. What nobody trans
 import re
 from functools import cache
 
-from agent import po, say
+from agent import po
+from agent.catalogue import PHRASES, filled, folder_of, plain, sentence
 
 _REASON = re.compile(r"(?P<code>[a-z][\w.-]*)(?: at byte (?P<offset>\d+))?(?:: (?P<detail>.+))?", re.DOTALL)
 _PLACE = re.compile(r"\{(\d)\}")
@@ -34,21 +35,26 @@ def phrased(text: str, tongue: str) -> str:
 
 def _by_reason(text: str, tongue: str) -> str:
     found = _REASON.fullmatch(text)
-    what = say.sentence(f"reason.{found['code']}", tongue) if found else None
+    what = sentence(f"reason.{found['code']}", tongue) if found else None
     if found is None or what is None:
         return ""
-    where = say.say_in(tongue, "why.where", offset=found["offset"]) if found["offset"] else ""
-    more = say.say_in(tongue, "why.more", detail=found["detail"]) if found["detail"] else ""
-    return say.say_in(tongue, "why.reason", what=what, where=where, more=more, code=found["code"])
+    offset, detail = found["offset"], found["detail"]
+    where = _said(tongue, "why.where", offset=offset) if offset else ""
+    more = _said(tongue, "why.more", detail=plain(phrased(detail, tongue))) if detail else ""
+    return _said(tongue, "why.reason", what=plain(what), where=plain(where), more=plain(more), code=found["code"])
+
+
+def _said(tongue: str, key: str, /, **facts: str) -> str:
+    return filled(sentence(key, tongue) or key, facts)
 
 
 @cache
 def _patterns(tongue: str) -> list[tuple[re.Pattern[str], str]]:
     """The most particular first."""
-    folder = say.folder_of(tongue, say.PHRASES)
+    folder = folder_of(tongue, PHRASES)
     if folder is None:
         return []
-    pairs = po.decompiled((folder / tongue / "LC_MESSAGES" / f"{say.PHRASES}.mo").read_bytes())
+    pairs = po.decompiled((folder / tongue / "LC_MESSAGES" / f"{PHRASES}.mo").read_bytes())
     known = {_template(key): text for key, text in pairs if key}
     return [(re.compile(one, re.DOTALL), known[one]) for one in sorted(known, key=lambda one: -len(_loose(one)))]
 

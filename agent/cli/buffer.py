@@ -136,7 +136,7 @@ def _tail(options: argparse.Namespace, reader: "Reader") -> int:
 
 def _line(row: "Row") -> str:
     """Readable, and nothing in it can move a terminal."""
-    from agent.say import plain
+    from agent.catalogue import plain
 
     time_ = f"{row.get('time', '')}{'' if row.get('trusted') else '?'}"
     if "series" in row:

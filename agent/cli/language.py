@@ -12,7 +12,7 @@ from gettext import bindtextdomain, textdomain
 from pathlib import Path
 from typing import TextIO
 
-from agent import say
+from agent import catalogue, say
 from agent.cli.common import DEFAULT_CONFIG, complain
 
 # A kernel console has 512 glyphs at most (console_codes(4), setfont(8)): no Han, whatever the locale says.
@@ -97,8 +97,8 @@ def argparse_too() -> Iterator[None]:
     """While it parses: argparse asks gettext for its errors, and gettext asks the environment which language it is."""
     before = os.environ.get("LANGUAGE")
     os.environ["LANGUAGE"] = say.chosen()
-    bindtextdomain(say.HELP, str(say.folder_of(say.chosen(), say.HELP) or say.SHIPPED))
-    textdomain(say.HELP)
+    bindtextdomain(catalogue.HELP, str(catalogue.folder_of(say.chosen(), catalogue.HELP) or catalogue.SHIPPED))
+    textdomain(catalogue.HELP)
     try:
         yield
     finally:

@@ -214,7 +214,7 @@ class _Shown:
         if self._as_json:
             print_json(row)
             return
-        from agent.say import plain
+        from agent.catalogue import plain
 
         words = " ".join(f"{name}={plain(value)}" for name, value in row.items() if value not in (None, "", []))
         print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)

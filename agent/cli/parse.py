@@ -4,14 +4,16 @@ Verbs write plain English literals; these are the keys of the catalogue's domain
 """
 
 import argparse
+import os
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from gettext import NullTranslations, translation
 from pathlib import Path
 from typing import Any
 
-from agent import say
+from agent import catalogue, say
 
 EXAMPLES = Path(__file__).parent / "examples.toml"
 # Two columns of a terminal each: East Asian Width W and F (Unicode Annex 11), as far as a text of ours can have them.
@@ -24,8 +26,8 @@ _FILL = "\0"  # stands behind a wide character until a line is complete, so that
 
 @cache
 def _texts(language: str) -> NullTranslations:
-    folder = say.folder_of(language, say.HELP)
-    return translation(say.HELP, folder, [language]) if folder else NullTranslations()
+    folder = catalogue.folder_of(language, catalogue.HELP)
+    return translation(catalogue.HELP, folder, [language]) if folder else NullTranslations()
 
 
 def shown(text: str) -> str:
@@ -57,8 +59,27 @@ def wrapped(text: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def _room() -> int:
+    """Columns of the terminal, by `COLUMNS` or its own word, else 80: as `shutil.get_terminal_size`, whose import with its
+    compressors costs half a megabyte in a station that shows no help.
+    """
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (AttributeError, ValueError, OSError):  # no output, a closed one, or none that is a terminal
+        return 80
+
+
 class Formatter(argparse.HelpFormatter):
     """argparse's, with every text translated at the last moment."""
+
+    def __init__(
+        self, prog: str, indent_increment: int = 2, max_help_position: int = 24, width: int | None = None
+    ) -> None:
+        super().__init__(prog, indent_increment, max_help_position, width or _room() - 2)
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         super().add_usage(usage, actions, groups, _filled(shown("usage: ")) if prefix is None else prefix)

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_status(answer: dict[str, Any], indent: str = "") -> None:
     """Nested facts as an indented list: readable over any terminal, nothing cut."""
-    from agent.say import plain
+    from agent.catalogue import plain
 
     for key, value in answer.items():
         if isinstance(value, dict) and value:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from agent.catalogue import languages
 from agent.route import RouteConfig
-from agent.say import languages
 from drivers import address
 from protocols.envelope import is_area, is_station
 

@@ -7,7 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from agent import cli, say
+from agent import catalogue, cli
 from tests.support.samples import SAMPLES, names
 from tests.support.sentences import sentences
 from tests.support.tree import ROOT
@@ -62,7 +62,7 @@ def test_a_camf_message_is_read_from_its_digits():
     assert "16 bytes" in heard
 
 
-@pytest.mark.parametrize("language", say.languages())
+@pytest.mark.parametrize("language", catalogue.languages())
 def test_every_documented_code_has_a_sentence_and_none_is_invented(language):
     told = {code.removeprefix("import.") for code in sentences(language) if code.startswith("import.")}
     assert told == set(CODES)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from agent import say
+from agent import catalogue, say
 from agent.cli import language, main
 from agent.cli.parse import Parser, columns, wrapped
 from agent.why import told
@@ -21,8 +21,8 @@ from tests.support.sentences import areas, sentences
 from tests.support.tree import LAYERS
 
 HAN = re.compile("[一-鿿]")
-HELP = {entry.key: entry.text for entry in areas("zh")[say.HELP]}
-PHRASES = {entry.key: entry.text for entry in areas("zh")[say.PHRASES]}
+HELP = {entry.key: entry.text for entry in areas("zh")[catalogue.HELP]}
+PHRASES = {entry.key: entry.text for entry in areas("zh")[catalogue.PHRASES]}
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from agent import po, say
+from agent import catalogue, po, say
 from tests.support.sentences import areas, sentences
 
 
@@ -33,10 +33,13 @@ def test_chinese_sentences_are_chinese():
     assert [code for code, text in bare.items() if latin.search(text) and not re.search("[一-鿿]", text)] == []
 
 
-@pytest.mark.parametrize("language", say.languages())
+@pytest.mark.parametrize("language", catalogue.languages())
 def test_a_code_stands_once_and_has_a_sentence(language):
     found = [
-        entry for area, entries in areas(language).items() if area not in (say.HELP, say.PHRASES) for entry in entries
+        entry
+        for area, entries in areas(language).items()
+        if area not in (catalogue.HELP, catalogue.PHRASES)
+        for entry in entries
     ]
     assert [key for key, count in Counter(entry.key for entry in found).items() if count > 1] == []
     assert [entry.key for entry in found if not entry.text] == []
@@ -84,16 +87,16 @@ def test_a_language_dropped_in_is_spoken_and_falls_back_to_english(monkeypatch, 
         encoding="utf-8",
     )
     area.with_suffix(".mo").write_bytes(po.compiled(po.read(area)))
-    monkeypatch.setattr(say, "ADDED", tmp_path)
-    say.languages.cache_clear()
-    say.catalogue.cache_clear()
+    monkeypatch.setattr(catalogue, "ADDED", tmp_path)
+    catalogue.languages.cache_clear()
+    catalogue.chain.cache_clear()
     try:
         assert say.choose("bo_CN") == "bo"
         assert say.say("read.no_sensors", file="x") == "x ལ་ཚོར་ཆས་མེད།"
         assert say.say("run.state", folder="x", why="y") == say.say_in("en", "run.state", folder="x", why="y")
     finally:
-        say.languages.cache_clear()
-        say.catalogue.cache_clear()
+        catalogue.languages.cache_clear()
+        catalogue.chain.cache_clear()
 
 
 def test_a_missing_fact_and_an_unknown_code_are_shown_not_raised():

@@ -1,7 +1,7 @@
 """The catalogues as their translators see them."""
 
+from agent.catalogue import HELP, PHRASES
 from agent.po import LOCALE, read
-from agent.say import HELP, PHRASES
 
 
 def areas(language):
