@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PORT = "port"  # the reason of a sensor that was not even asked: its port is away, or another's
+
 
 def context_of(config: Config, report: Report, clock: "Clock | None" = None) -> Context:
     """What the station's drivers are given; its buses are made here, and opened when first used."""
@@ -76,8 +78,11 @@ async def read_all(sources: Iterable[Source]) -> list[dict[str, Any]]:
 async def read_one(source: Source) -> dict[str, Any]:
     try:
         readings = await source.read_once()
-    except (OSError, RemoteError, TimeoutError) as silent:
-        return {"sensor": source.name, "error": str(silent) or type(silent).__name__}
+    except (RemoteError, TimeoutError) as silent:
+        reason = getattr(silent, "reason", "timeout")
+        return {"sensor": source.name, "error": str(silent) or type(silent).__name__, "reason": reason}
+    except OSError as gone:
+        return {"sensor": source.name, "error": gone.strerror or str(gone), "reason": PORT}
     except Exception as bug:  # one driver's bug must not hide what the other sensors say
         log.exception("sensor %s", source.name)
         return {"sensor": source.name, "error": f"{type(bug).__name__}: {bug}"}

@@ -66,8 +66,11 @@ async def _round(config: "Config") -> list[dict[str, Any]]:
 def _show(row: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(row)
+    elif "sensor" not in row:  # the agent's own excuse
+        complain(row["error"], **{name: value for name, value in row.items() if name != "error"})
     elif "error" in row:
-        complain("read.silent", sensor=row.get("sensor", "?"), why=row["error"])
+        code = "read.port" if row.get("reason") == "port" else "read.silent"
+        complain(code, sensor=row["sensor"], why=row["error"])
     else:
         for reading in row["readings"]:
             print(f"{reading['series']:<28} {reading['value']:>12g} {reading['unit']:<6} {reading['quality']}")

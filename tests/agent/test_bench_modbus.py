@@ -152,3 +152,26 @@ def test_a_port_that_an_agent_has_open_is_asked_through_the_agent(tmp_path):
             assert "busy" in alone.stderr
 
     run(main())
+
+
+def test_read_tells_a_port_and_an_agent_in_trouble_from_a_silent_sensor(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "station.toml").write_text(
+        '[station]\nid = "s1"\nareas = []\n[[bus]]\nname = "b"\nurl = "tcp://127.0.0.1:1"\n'
+        '[[sensor]]\nname = "g"\nbus = "b"\nprofile = "sl651-level"\nunit = 1\n'
+    )
+    asked = ("read", "--once", "--config", tmp_path / "station.toml")
+
+    async def late(_request):
+        return {"error": "control.timeout"}
+
+    async def main():
+        async with Control(tmp_path / "state/control.sock", {"read": late}):
+            return await command(*asked)
+
+    busy = asyncio.run(main())
+    assert busy.returncode == 1
+    assert "?" not in busy.stderr
+    alone = asyncio.run(command(*asked))
+    assert alone.returncode == 1
+    assert "its port cannot be used (Connection refused)" in alone.stderr
