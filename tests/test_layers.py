@@ -5,6 +5,9 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +48,32 @@ def test_a_layer_imports_only_what_is_below_it(layer):
         for line, name in imports(path)
         if name.split(".")[0] in forbidden
     ] == []
+
+
+def test_no_file_is_needed_by_what_it_needs():
+    """Nor by an import inside a function: files in a circle can only be understood all at once."""
+    named = {_dotted(path): path for layer in LAYERS for path in modules(layer)}
+    needs = {name: {_module(what, named) for _, what in imports(path)} - {"", name} for name, path in named.items()}
+    assert _circle(needs) == []
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _module(what: str, named: Mapping[str, Path]) -> str:
+    """Which file an imported name stands in."""
+    parts = what.split(".")
+    return next((name for n in range(len(parts), 0, -1) if (name := ".".join(parts[:n])) in named), "")
+
+
+def _circle(needs: Mapping[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as wrong:
+        return list(wrong.args[1])
+    return []
 
 
 def test_nothing_is_imported_relatively():
