@@ -134,14 +134,14 @@ def test_what_does_not_take_the_configuration_is_never_started(machine, folder):
     assert "1.5" not in machine.releases()
 
 
-def test_an_older_one_only_when_it_is_asked_for(machine, folder, good):
-    older, before = bundle(folder, "1.0rc1", KEY, check=2), machine.in_force()
-    for file in (older, good)[: 1 + (before != "1.0")]:
-        done = machine.update(file)
-        assert done.returncode == 1
-        assert "is older than" in done.stderr
+def test_an_older_one_only_when_it_is_asked_for(machine, folder, monkeypatch):
+    monkeypatch.setattr(build, "SPARE_KIB", 1 << 40)
+    older, before = bundle(folder, "1.0rc1", KEY), machine.in_force()
+    done = machine.update(older)
+    assert done.returncode == 1
+    assert f"1.0rc1 is older than {before}" in done.stderr
     done = machine.update(older, "--allow-downgrade")
-    assert "does not accept" in done.stderr  # another reason: its age is none now
+    assert "KiB are needed" in done.stderr  # its age is no reason now, but another is
     assert machine.in_force() == before
 
 
@@ -160,7 +160,7 @@ def test_killed_on_trial_the_next_boot_decides_and_does_not_try_for_ever(machine
     before = machine.in_force()
     machine.hangs.touch()
     process = machine.begin("sh", unpacked(bundle(folder, "2.2", KEY)) / "install.sh", "--key", folder / "office.pub")
-    _wait(lambda: machine.in_force() == "2.2")
+    _wait(lambda: (machine.base / "current").readlink().name.startswith("2.2"))
     _kill(process)
     machine.hangs.unlink()
     trial = (machine.base / "trial").resolve()
@@ -190,13 +190,6 @@ def test_a_full_disk_leaves_what_was(machine, folder, monkeypatch):
         pytest.skip(f"no file system of one's own here: {done.stderr}")
     assert done.stdout.split() == ["1", before], done.stderr
     assert "No space left" in done.stderr
-
-
-def test_a_disk_that_is_known_to_be_too_small_is_not_begun(machine, folder, monkeypatch):
-    monkeypatch.setattr(build, "SPARE_KIB", 1 << 40)
-    done = machine.update(bundle(folder, "9.0", KEY))
-    assert done.returncode == 1
-    assert "KiB are needed" in done.stderr
 
 
 @pytest.mark.parametrize(
