@@ -20,11 +20,11 @@ from unittest import mock
 from agent import cli, say
 from agent.cli.common import DEFAULT_CONFIG
 from drivers.simulated.__main__ import make_unit
-from drivers.simulated.modbus import PtyBus
+from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.playback import PtyPlayer
 from tests.support import guides
 from tests.support.broker import Broker
-from tests.support.certs import Authority
+from tests.support.certs import DAY, Authority
 from tests.support.tree import ROOT
 
 ADDRESS = "mqtts://mqtt.example.org:8883"
@@ -53,14 +53,18 @@ class Devices:
         self._thread.join()
         self._loop.close()
 
-    def port(self, what: str) -> str:
-        """A pseudo-terminal with `1=profile:NAME 2=relay …` or `nmea FILE` on it; its path."""
-        return self._here(self._open(what))
+    def port(self, what: str, *, network: bool) -> str:
+        """A pseudo-terminal with `1=profile:NAME 2=relay …` or `nmea FILE` on it, its path; or a Modbus TCP port, its URL."""
+        return self._here(self._open(what, network=network))
 
-    async def _open(self, what: str) -> str:
+    async def _open(self, what: str, *, network: bool) -> str:
         kind, _, file = what.partition(" ")
-        line = PtyPlayer(ROOT / file) if kind == "nmea" else PtyBus([make_unit(one, 1.0) for one in what.split()])
-        return (await self._stack.enter_async_context(line)).path
+        if kind == "nmea":
+            return (await self._stack.enter_async_context(PtyPlayer(ROOT / file))).path
+        units = [make_unit(one, 1.0) for one in what.split()]
+        if network:
+            return (await self._stack.enter_async_context(TcpBus(units))).url
+        return (await self._stack.enter_async_context(PtyBus(units))).path
 
     def _here(self, what):
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(WITHIN)
@@ -127,11 +131,16 @@ class Desk:
         if command in SERVICE:
             self.clear()
             return self._start(["run"])
-        words = shlex.split(self.here(command))
+        words = [name for word in shlex.split(self.here(command)) for name in self._names(word)]
         assert words[0] in ("fengsui", "fs"), f"{command}: not one of ours"
         if words[-1] == "&":
             return self._start(words[1:-1])
         return self._call(self._configured(words[1:]))
+
+    def _names(self, word: str) -> list[str]:
+        """As the shell does with `*`."""
+        found = sorted(str(file.relative_to(self.folder)) for file in self.folder.glob(word)) if "*" in word else []
+        return found or [word]
 
     def _configured(self, arguments: list[str]) -> list[str]:
         usual = getattr(cli.parser(arguments).parse_args(arguments), "config", None) == Path(DEFAULT_CONFIG)
@@ -186,8 +195,10 @@ def desk(text: str, language: str) -> Iterator[Desk]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))  # short: a socket's path has 107 bytes
         devices, real = stack.enter_context(Devices()), {}
         for port, what in guides.PORT.findall(text):
-            real[port] = str(folder / Path(port).name)
-            Path(real[port]).symlink_to(devices.port(what))
+            real[port] = devices.port(what, network=port.startswith("tcp:"))
+            if not port.startswith("tcp:"):  # a name that is as short as that of the guide
+                (folder / Path(port).name).symlink_to(real[port])
+                real[port] = str(folder / Path(port).name)
         if guides.BROKER.search(text):
             real[ADDRESS] = stack.enter_context(_broker(folder)).url
         made = Desk(folder, language, real)
@@ -197,7 +208,7 @@ def desk(text: str, language: str) -> Iterator[Desk]:
 
 def _broker(folder: Path) -> Broker:
     authority = Authority(folder / "platform")
-    pair = authority.issue("localhost")
+    pair = authority.issue("localhost", ends=365 * DAY)
     shutil.copy(authority.ca, folder / "ca.pem")
     return Broker(folder / "platform", tls={"cafile": authority.ca, "certfile": pair.cert, "keyfile": pair.key})
 
