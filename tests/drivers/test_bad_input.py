@@ -1,6 +1,7 @@
 """What happens at a pole: cables pulled, adapters swapped, a device with another address, another speed, another century."""
 
 import asyncio
+import itertools
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -166,15 +167,15 @@ def test_babble_at_the_wrong_speed_is_no_sentence(seed):
         )
         sensor = NMEA.create(config, Context(Path(), reports))
         task = asyncio.create_task(sensor.run(got.extend))
-        for n in range(0, len(wrong), 64):
-            line.write(wrong[n : n + 64])
+        pieces = itertools.cycle([*(wrong[n : n + 64] for n in range(0, len(wrong), 64)), b"\n"])
+        while not reports.of("device.down"):
+            line.write(next(pieces))
             await asyncio.sleep(0.002)
-        line.write(b"\n")
-        await until(lambda: reports.of("device.down"))
         assert reports.of("device.down")[0]["reason"] == "garbage"
         assert got == []
-        line.write(seal("WIMWV,1,T,2,M,A"))  # the right speed at last
-        await until(lambda: reports.of("device.up") and got)
+        while not (reports.of("device.up") and got):
+            line.write(b"\n" + seal("WIMWV,1,T,2,M,A"))  # the right speed at last
+            await asyncio.sleep(0.02)
         task.cancel()
         line.close()
 
