@@ -194,6 +194,6 @@ def match_sentences(said: Sequence[str], profiles: Sequence[NmeaProfile]) -> lis
 
 def match_identity(identity: str, profiles: Sequence[Sdi12Profile]) -> list[Candidate]:
     """SDI-12 profiles by what a probe says of itself; of several, the one that knows more of the name goes first."""
-    fitting = [one for one in profiles if one.identity and re.search(one.identity, identity)]
-    fitting.sort(key=lambda one: -len(one.identity))
+    fitting = [one for one in profiles if one.signature and re.search(one.signature, identity)]
+    fitting.sort(key=lambda one: -len(one.signature))
     return [Candidate(one.name, one.title, MOST_CONFIDENCE, len(one.series), len(one.series)) for one in fitting]

@@ -40,9 +40,9 @@ class Sdi12Series(PortSeries, forbid_unknown_fields=True, kw_only=True):
 
 
 class Sdi12Profile(Profile, forbid_unknown_fields=True, kw_only=True):
-    """`identity`: a pattern of how the probe names itself (maker, model, version), by which a scan knows it."""
+    """`signature`: a pattern of how the probe names itself (maker, model, version), by which a scan knows it."""
 
-    identity: str = ""
+    signature: str = ""
     series: list[Sdi12Series]
     defaults: Sdi12Defaults = msgspec.field(default_factory=Sdi12Defaults)
 
@@ -63,9 +63,9 @@ def check_sdi12(profile: Sdi12Profile) -> Iterator[Problem]:
     """What is wrong with a profile besides the types of its keys."""
     yield from head_problems(profile, "sdi12", profile.series)
     try:
-        re.compile(profile.identity)
+        re.compile(profile.signature)
     except re.error as wrong_pattern:
-        yield Problem("identity", "line.piece", {"why": str(wrong_pattern)})
+        yield Problem("signature", "line.piece", {"why": str(wrong_pattern)})
     yield from series_problems(profile.series)
     for one in profile.series:
         try:
