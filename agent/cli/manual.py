@@ -1,6 +1,7 @@
 """`fengsui manual`: the manual page (roff, man macros), made from the parsers, in the language that is chosen."""
 
 import argparse
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from agent.cli.parse import examples, shown
 if TYPE_CHECKING:
     from agent.cli.tree import Node, Option, Place
 
+# Where a line of Chinese may end, which roff does not know: before a Han character, but not behind an opening mark.
+_HAN = re.compile(r"[\u3001-\u3009\u300b\u300d\u300f-\u9fff\uff01-\uff07\uff09-\uff60](?=[\u4e00-\u9fff])")
 FILES = {
     "/etc/fengsui/station.toml": "the station's configuration; what it names lies beside it",
     "/etc/fengsui/profiles/": "profiles of the station's own devices",
@@ -60,7 +63,7 @@ def _command(node: "Node") -> Iterator[str]:
     if node.parser.epilog:
         yield from (".PP", _plain(shown(node.parser.epilog)))
     for command, meaning in examples(node.path).items():
-        yield from (".PP", f"{_plain(shown(meaning))}:", ".RS", ".nf", _plain(command), ".fi", ".RE")
+        yield from (".PP", _plain(shown(meaning)), ".RS", ".nf", _plain(command), ".fi", ".RE")
 
 
 def _synopsis(place: "Place") -> str:
@@ -84,5 +87,5 @@ def _names(option: "Option") -> str:
 
 def _plain(text: str) -> str:
     """Text that roff prints as it stands: no escapes, no requests, hyphens that can be copied into a shell."""
-    safe = " ".join(text.split()).replace("\\", r"\e").replace("-", r"\-")
+    safe = _HAN.sub(r"\g<0>\:", " ".join(text.split()).replace("\\", r"\e").replace("-", r"\-"))
     return rf"\&{safe}" if safe.startswith((".", "'")) else safe

@@ -55,3 +55,4 @@ def test_both_languages_have_the_same_sections():
         pages.append([line for line in page(whole()) if line.startswith((".SH", ".SS"))])
     say.choose("en")
     assert len(pages[0]) == len(pages[1])
+    assert all(re.search(r"[一-鿿]", line) for line in pages[1] if line.startswith(".SH"))
