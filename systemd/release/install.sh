@@ -105,9 +105,11 @@ run_pip() {
     PIP_CONFIG_FILE=/dev/null PYTHONPATH='' PYTHONDONTWRITEBYTECODE='' "$release/bin/python" "$release/.pip/pip" --isolated --disable-pip-version-check "$@" >&2
 }
 
-# The folder of the release, whole and tried, or not at all: without `.complete` it is nobody's.
+# The folder of the release, whole and tried, or not at all: while `.laying` is in it, it is nobody's.
 lay() {
+    for left in "$base"/releases/*/.laying; do rm -rf -- "${left%/.laying}"; done # by an installer that was killed
     rm -rf -- "$release"
+    { mkdir -- "$release" && touch -- "$release/.laying"; } || die not_laid folder
     trap 'rm -rf -- "$release"' EXIT
     trap 'exit 1' HUP INT TERM
     { "$python" -m venv --without-pip "$release" && "$python" -m zipfile -e "$pip" "$release/.pip"; } || die not_laid venv
@@ -119,7 +121,7 @@ lay() {
     { cp -R -- "$bundle/system" "$bundle/docs" "$release/" && cp -- "$bundle/release" "$release/system/"; } || die not_laid system
     [ "$("$release/bin/fengsui" --version)" = "$(fact VERSION)" ] || die not_laid "fengsui --version"
     check_configuration
-    { system sync -f "$release" && touch "$release/.complete" && system sync -f "$release"; } || die not_laid sync
+    { system sync -f "$release" && rm -- "$release/.laying" && system sync -f "$release"; } || die not_laid sync
     trap - EXIT HUP INT TERM
 }
 
@@ -169,7 +171,7 @@ if [ "$(named_by current)" = "$name" ]; then
     exit 0
 fi
 release=$base/releases/$name
-if [ ! -e "$release/.complete" ] || [ -e "$release/.failed" ]; then
+if [ ! -e "$release" ] || [ -e "$release/.laying" ] || [ -e "$release/.failed" ]; then
     check_space
     lay 9>&-
 fi

@@ -82,7 +82,7 @@ tidy() {
     # shellcheck disable=SC2012  # names of releases are plain
     ls -1t -- "$base/releases" | while read -r name; do
         case $name in "$(named_by current)" | "$(named_by previous)" | "$(named_by trial)") kept=$((kept + 1)) && continue ;; esac
-        [ -e "$base/releases/$name/.complete" ] || continue
+        [ ! -e "$base/releases/$name/.laying" ] || continue
         kept=$((kept + 1))
         [ "$kept" -le "$keep" ] || rm -rf -- "${base:?}/releases/$name"
     done
