@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agent.downlink import prefixes
+from agent.headend.addresses import Addresses
 from agent.headend.book import Book
 from agent.headend.config import HeadendConfig
 from agent.headend.desk import Desk
@@ -19,7 +19,7 @@ from agent.headend.road import Load, Road
 from protocols import seal
 from protocols.envelope import Topic
 from protocols.errors import LocalError, ProtocolError
-from protocols.narrow import command, fragments, header, sealed
+from protocols.narrow import command, fragments, sealed
 from protocols.narrow.command import Command
 from protocols.narrow.fragments import Sending
 from protocols.narrow.header import Kind
@@ -40,13 +40,14 @@ class Down:
     def __init__(
         self,
         config: HeadendConfig,
+        addresses: Addresses,
         desks: Mapping[str, Desk],
         roads: Mapping[str, Road],
         book: Book,
         counts: Mapping[str, Counter[str]],
     ) -> None:
-        self._config, self._desks, self._roads, self._book = config, desks, roads, book
-        self._counts = counts
+        self._config, self._addresses, self._desks = config, addresses, desks
+        self._roads, self._book, self._counts = roads, book, counts
         self._seen: dict[bytes, None] = {}
         self.covered = 0  # alerts that another instance was given
         self._covering = 0  # alerts that wait for their time
@@ -126,12 +127,12 @@ class Down:
     def _send(self, load: Load, area: str, payload: bytes, *, again: bool) -> None:
         """By every bearer that leads to a station there; once for all where it reaches all."""
         for name, road in self._roads.items():
-            wanted = [one for one in self._concerned(area) if self._reaches(name, one)]
+            wanted = [one for one in self._addresses.concerned(area) if self._addresses.reaches(name, one)]
             if not wanted:
                 continue
             datagrams = _datagrams(payload, road.bearer.traits.mtu)
             everybody = road.bearer.traits.broadcast
-            for to in [""] if everybody else [self._to(name, one) for one in wanted]:
+            for to in [""] if everybody else [self._addresses.to(name, one) for one in wanted]:
                 road.put(load, to, datagrams)
                 if again:
                     self._later(road, load, to, datagrams)
@@ -141,24 +142,10 @@ class Down:
         loop = asyncio.get_running_loop()
         loop.call_later(TWICE, road.put, load, to, datagrams)
 
-    def _concerned(self, area: str) -> Iterator[str]:
-        """Stations that would subscribe to this area, or to one within it."""
-        for one in self._config.stations:
-            if area == "all" or not one.areas or area in prefixes(one.areas):
-                yield one.id
-
     def _ways(self, station: str) -> Iterator[tuple[Road, str, bytes]]:
-        shared = {one.name for one in self._config.bearers if one.shared}
         for name, road in self._roads.items():
-            if self._reaches(name, station) and road.bearer.traits.duplex:
-                yield road, self._to(name, station), header.address(station, up=False) if name in shared else b""
-
-    def _reaches(self, bearer: str, station: str) -> bool:
-        table = next(one for one in self._config.stations if one.id == station)
-        return bearer in table.at or any(one.name == bearer and one.shared for one in self._config.bearers)
-
-    def _to(self, bearer: str, station: str) -> str:
-        return next(one for one in self._config.stations if one.id == station).at.get(bearer, "")
+            if self._addresses.reaches(name, station) and road.bearer.traits.duplex:
+                yield road, self._addresses.to(name, station), self._addresses.framed(name, station)
 
     def _remember(self, payload: bytes) -> None:
         self._seen[payload] = None

@@ -13,14 +13,16 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.bearers.keeper import open_private
+from agent.headend.addresses import Addresses
 from agent.headend.book import Book, Letter
 from agent.headend.config import HeadendConfig, Made, StationTable
 from agent.headend.desk import Desk, Heard
 from agent.headend.down import Down
 from agent.headend.holder import Holder
+from agent.headend.outbox import Outbox
 from agent.headend.platform_link import Platform
 from agent.headend.post import Post
 from agent.headend.road import Load, Road
@@ -32,10 +34,6 @@ from protocols.key import parse_key
 from protocols.narrow import header, keys
 from protocols.narrow.header import Frame, Kind
 from protocols.narrow.reassembly import Reassembly
-from protocols.rdss import card_name
-
-if TYPE_CHECKING:
-    from protocols.narrow.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +41,6 @@ MOST_BYTES = 8 << 20  # of pieces held, of all stations
 GAP = 90.0  # seconds without a piece after which what is missing is said unasked: more than a BeiDou slot
 LOOKS = 5.0  # seconds between looks for such, and for what is to be written
 TO_BE_KEPT = frozenset({Kind.EVENT, Kind.DATA, Kind.DIGEST})
-MOST_ADDRESSED = 64  # stations that may share three bytes of address
 
 
 class Headend:
@@ -65,7 +62,7 @@ class Headend:
                     house.keep(f"way down {road.name}", road.run)
                     house.keep(f"way up {road.name}", self._listening(road))
                 house.keep("platform", self.platform.run)
-                house.keep("outbox", self._publish)
+                house.keep("outbox", self.outbox.run)
                 house.keep("receipts", self._gather)
                 house.keep("looks", self._look)
                 house.keep("beacons", self.down.remind)
@@ -102,25 +99,11 @@ class Headend:
         self.roads = {one.name: Road(_make(one, context)) for one in config.bearers}
         self.posts = {one.name: Post(shared=one.shared) for one in config.bearers}
         self.counts = {name: Counter() for name in self.roads}
-        self._shared = {one.name for one in config.bearers if one.shared}
-        cards = {one.name for one in config.bearers if one.driver == "beidou"}
-        self._senders = {
-            (bearer, card_name(at) if bearer in cards else at): one.id
-            for one in config.stations
-            for bearer, at in one.at.items()
-        }
-        self._to = {(bearer, one.id): at for one in config.stations for bearer, at in one.at.items()}
-        self._addressed: dict[bytes, list[str]] = {}
-        for one in config.stations:
-            self._addressed.setdefault(header.address(one.id, up=True), []).append(one.id)
-        self.down = Down(config, self.desks, self.roads, self.book, self.counts)
+        self.addresses = Addresses(config)
+        self.down = Down(config, self.addresses, self.desks, self.roads, self.book, self.counts)
         self.platform = Platform(config, self._from_platform, self._seen_by_all, self._report)
-        self._pending: dict[tuple[str, int], set[int]] = {}  # letters that a message waits for
-        self._waiting: dict[tuple[str, int], tuple[str, Receipt]] = {}  # and the receipt it will get, by its bearer
-        self._letters: asyncio.Queue[Letter] = asyncio.Queue()
         self._disk = asyncio.Lock()
-        for letter in self.book.outbox(most=1 << 30):
-            self._expect(letter)
+        self.outbox = Outbox(self.book, self._disk, self.posts, self.platform.publish)
 
     def _desk(self, table: StationTable, private: bytes) -> Desk:
         return Desk(
@@ -155,7 +138,7 @@ class Headend:
         if self.book.full and frame.kind in TO_BE_KEPT:
             counts["full"] += 1  # the platform is away and the disk has had enough: unopened, the station keeps it
             return
-        found = self._who(road.name, datagram.sender, frame)
+        found = self.addresses.who(road.name, datagram.sender, frame.address)
         if not found:
             counts["unknown-sender"] += 1  # neither answered nor logged: anybody can send these
             return
@@ -167,68 +150,24 @@ class Headend:
         counts[heard.reason or heard.kind] += 1
         await self._act(road, station, frame, heard)
 
-    def _who(self, bearer: str, sender: str, frame: Frame) -> list[str]:
-        """The station that a bearer names, else those that share the address in the frame."""
-        named = self._senders.get((bearer, sender))
-        if named is not None:
-            return [named]
-        shared = bearer in self._shared and bool(frame.address)
-        return self._addressed.get(frame.address, [])[:MOST_ADDRESSED] if shared else []
-
     async def _act(self, road: Road, station: str, frame: Frame, heard: Heard) -> None:
         desk = self.desks[station]
         if heard.keep or desk.must_keep:
             for letter in await self._keep(desk, heard.letters):
-                self._expect(letter)
+                self.outbox.expect(letter)
         for one in heard.settled:
             self.down.settle(station, one)
-        to, named = self._address(road.name, station)
+        named = self.addresses.framed(road.name, station)
         answers = [header.encode(answer._replace(address=named)) for answer in heard.answers]
-        road.put(Load.ANSWER, to, answers)
-        self._acknowledge(road.name, station, frame, heard)
-
-    def _acknowledge(self, bearer: str, station: str, frame: Frame, heard: Heard) -> None:
-        """At once where nothing is to be published; else when the broker has it all."""
-        if heard.receipt is None:
-            return
-        number = heard.number if heard.number >= 0 else self._number(station, frame.id)
-        if self._pending.get((station, number)) and heard.receipt.complete:
-            self._waiting[station, number] = bearer, heard.receipt
-        else:
-            self.posts[bearer].give(station, heard.receipt, number)
+        road.put(Load.ANSWER, self.addresses.to(road.name, station), answers)
+        if heard.receipt is not None:
+            number = heard.number if heard.number >= 0 else self._number(station, frame.id)
+            self.outbox.acknowledge(road.name, station, heard.receipt, number)
 
     def _number(self, station: str, low: int) -> int:
         session = self.desks[station].session
         window = session.windows.get(0) if session is not None else None
         return next(iter(window.candidates(low))) if window is not None else low
-
-    def _expect(self, letter: Letter) -> None:
-        self._pending.setdefault((letter.station, letter.number), set()).add(letter.id)
-        self._letters.put_nowait(letter)
-
-    async def _publish(self) -> None:
-        """One after the other: events of a station stay in their order."""
-        while True:
-            letter = await self._letters.get()
-            try:
-                await self.platform.publish(letter.topic, letter.payload)
-            except BaseException:
-                self._letters.put_nowait(letter)
-                raise
-            async with self._disk:
-                await asyncio.to_thread(self.book.published, letter)
-            self._published(letter)
-
-    def _published(self, letter: Letter) -> None:
-        message = letter.station, letter.number
-        waiting = self._pending.get(message, set())
-        waiting.discard(letter.id)
-        if waiting:
-            return
-        self._pending.pop(message, None)
-        bearer, receipt = self._waiting.pop(message, ("", None))
-        if receipt is not None:
-            self.posts[bearer].give(letter.station, receipt, letter.number)
 
     async def _gather(self) -> None:
         """Receipts wait a moment for company. Numbers they use are on disk before they leave."""
@@ -241,14 +180,14 @@ class Headend:
                     if desk.must_keep:
                         await self._keep(desk)
                 for parcel in parcels:
-                    road.put(Load.ANSWER, self._to.get((name, parcel.station), ""), [parcel.data])
+                    road.put(Load.ANSWER, self.addresses.to(name, parcel.station), [parcel.data])
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOKS)
             for name, receipt in self.reassembly.stalled(asyncio.get_running_loop().time(), GAP):
                 bearer, _, sender = name.sender.partition(" ")
-                station = self._senders.get((bearer, sender))
+                station = self.addresses.speaker(bearer, sender)
                 if station is not None:
                     self.posts[bearer].give(station, receipt, self._number(station, receipt.id))
             await self._keep_held()
@@ -306,11 +245,6 @@ class Headend:
     def _keep_all(self) -> None:
         rows = [(name, desk.save()) for name, desk in self.desks.items()]
         self.book.write(rows, [(name, *one) for name, desk in self.desks.items() for one in desk.holder.changed()])
-
-    def _address(self, bearer: str, station: str) -> tuple[str, bytes]:
-        """How a station is called on a bearer, and in its frames."""
-        named = header.address(station, up=False) if bearer in self._shared else b""
-        return self._to.get((bearer, station), ""), named
 
     def _report(self, kind: str, facts: Mapping[str, Any]) -> None:
         with contextlib.suppress(TypeError, ValueError):
