@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb is None:
         top.print_help()
         return WRONG
+    del top  # the words of every verb would stay in memory for as long as the agent runs
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

@@ -220,6 +220,31 @@ def test_a_port_is_ours_alone():
     run(main())
 
 
+def test_an_answer_that_begins_in_time_is_heard_to_its_end():
+    """Eighty characters at 1200 baud take six times the patience, and come one by one."""
+
+    async def main():
+        async with world([counting(1, turnaround=0.02)], baud=1200, fifo=1) as (bus, _reports, _line):
+            assert await bus.read(1, 3, 10, 40) == list(range(10, 50))
+
+    run(main())
+
+
+def test_a_line_tells_what_passed_and_how_long_it_had_been_quiet():
+    async def main():
+        passed = []
+        async with world([counting(1, turnaround=0.02)], baud=9600, fifo=8, told=passed.append, gap=0.03) as (bus, *_):
+            await bus.read(1, 3, 0, 10)
+            await bus.read(1, 3, 5, 1)
+        first, second = passed
+        assert first.frame.hex().startswith("01030000000a")
+        assert first.until - first.at == pytest.approx((8 + 25) * 10 / 9600 + 0.02)
+        assert second.quiet == pytest.approx(second.at - first.until)
+        assert second.quiet >= 0.03  # the pause that was configured
+
+    run(main())
+
+
 def test_refusals_are_answers():
     async def main():
         async with world([counting(1)]) as (bus, _reports, _line):
