@@ -15,7 +15,7 @@ from agent.demo.authority import Authority
 from agent.site.acceptance import act, listen
 from agent.site.acceptance.report import Report, render, seal, verify
 from agent.site.acceptance.rows import Result, Row, Trace, absent, passed
-from agent.site.acceptance.run import STATE_FILE, Progress, accepted, go_on, heard, load, save
+from agent.site.acceptance.run import STATE_FILE, Progress, accepted, go_on, heard, load, machine, save
 from protocols import beacon, envelope
 from protocols.alert import Status
 from protocols.errors import LocalError
@@ -290,6 +290,17 @@ def test_what_would_waste_the_visit_is_said_at_once(tmp_path, capsys):
     save(tmp_path / "state", Progress(int(time.time()) - 7200, done=["machine", "sensor"]))
     assert run([*words, str(tmp_path), "--without", "power-cut=no plug"]) == 0
     assert "2 steps" in capsys.readouterr().err
+
+
+def test_a_warning_of_the_check_up_is_no_pass_and_no_refusal(monkeypatch):
+    from agent.doctor.facts import Clock, Disk, Facts
+
+    facts = Facts(Clock(0.0, "none", rtc=None), Disk(1 << 40, 1 << 40, 1, 1, 0), swaps=["/dev/mmcblk0p3"])
+    monkeypatch.setattr("agent.doctor.gather.gather", lambda _config: facts)
+    found = {row.name: row.result for row in machine(StandIn(config()))}
+    assert (found["clock"], found["rtc"], found["disk"]) == (Result.FAIL, Result.WARN, Result.PASS)
+    assert accepted([Row("machine", "rtc", Result.WARN, "doctor.rtc.none")])
+    assert {f"accept.result.{one.value}" for one in Result} <= sentences("zh").keys()
 
 
 def test_wrong_commands(tmp_path):

@@ -27,7 +27,7 @@ WIDTH, HEIGHT, EDGE = 240, 48, 4  # pixels of a plot
 STYLE = """
 body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1a1a1a}
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ddd;padding:.35rem .6rem;text-align:left;vertical-align:top}
-.pass{color:#0a6b2d}.fail{color:#b00020;font-weight:700}.not-fitted{color:#666}code{word-break:break-all}
+.pass{color:#0a6b2d}.warn{color:#8a5a00;font-weight:700}.fail{color:#b00020;font-weight:700}.not-fitted{color:#666}code{word-break:break-all}
 svg{display:block}polyline{fill:none;stroke:#1557b0;stroke-width:1.5}figure{display:inline-block;margin:.3rem 1rem .3rem 0}
 figcaption{font-size:12px;color:#555}
 """

@@ -8,6 +8,7 @@ import msgspec
 
 class Result(Enum):
     PASS = "pass"  # noqa: S105 - a verdict, no password
+    WARN = "warn"  # to look at; no reason to refuse the station
     FAIL = "fail"
     NOT_FITTED = "not-fitted"
 

@@ -75,9 +75,9 @@ def machine(bench: Bench) -> Iterator[Row]:
     from agent.doctor.line import State
     from agent.doctor.machine_checks import machine as lines
 
+    results = {State.OK: Result.PASS, State.WARN: Result.WARN, State.FAIL: Result.FAIL}
     for line in lines(gather(bench.config)):
-        made = failed if line.state is State.FAIL else passed
-        yield made("machine", line.check, line.code, **line.facts)
+        yield Row("machine", line.check, results[line.state], line.code, dict(line.facts))
 
 
 def heard(bench: Bench, *, audible: bool, without: Mapping[str, str]) -> Iterable[Row]:
