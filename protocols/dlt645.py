@@ -1,4 +1,6 @@
-"""DL/T 645-2007, the language of electricity meters: frames both ways, bytes → frames. Pure.
+"""DL/T 645-2007 and -1997, the language of electricity meters: frames both ways, bytes → frames. Pure.
+
+Both have the same frames; a data identifier has four bytes since 2007, and had two before, with another function to read it.
 
 `68 address 68 control length data checksum 16`: address and numbers are BCD with the last digits first; each data byte goes
 out with 33H added; the checksum is the sum of all before it from the first 68. Up to four FE wake the meter first.
@@ -16,6 +18,8 @@ HEAD, TAIL = 10, 2  # bytes before and after the data
 MOST_DATA = 200  # bytes in an answer; §5.2.5
 ANY_ADDRESS = "AAAAAAAAAAAA"  # §5.2.2: whoever is there, so for a line with one meter
 READ, READ_MORE, READ_ADDRESS = 0x11, 0x12, 0x13
+READ_1997 = 0x01  # DL/T 645-1997 §5.2.4
+IDENTIFIER = {READ: 4, READ_1997: 2}  # bytes of a data identifier
 FROM_METER, REFUSED, MORE = 0x80, 0x40, 0x20  # bits of the control word, §5.2.4
 _PLUS = bytes((byte + OFFSET) & 0xFF for byte in range(256))
 _MINUS = bytes((byte - OFFSET) & 0xFF for byte in range(256))
@@ -30,8 +34,9 @@ class Frame(NamedTuple):
 
     @property
     def item(self) -> str:
-        """The data identifier, DI3 first; "" where there is none."""
-        return self.data[3::-1].hex().upper() if len(self.data) >= 4 else ""
+        """The data identifier, its highest byte first; "" where there is none."""
+        size = IDENTIFIER.get(self.control & 0x1F, 0)
+        return self.data[:size][::-1].hex().upper() if len(self.data) >= size else ""
 
 
 class Refused(RemoteError):
@@ -109,14 +114,15 @@ class Dlt645Stream(FrameSearch[Frame]):
 
 
 def read(address: str, item: str) -> Frame:
-    """Ask for a data item, as `02010100`."""
+    """Ask for a data item, as `02010100`, or `B611` of a meter of 1997."""
     try:
         data = bytes.fromhex(item)[::-1]
     except ValueError:
         data = b""
-    if len(data) != 4:
+    function = next((one for one, size in IDENTIFIER.items() if size == len(data)), None)
+    if function is None:
         raise LocalError("item", item)
-    return Frame(address, READ, data)
+    return Frame(address, function, data)
 
 
 def answer(frame: Frame, asked: Frame) -> bytes:
@@ -128,11 +134,11 @@ def answer(frame: Frame, asked: Frame) -> bytes:
         raise RemoteError("foreign", f"{frame.address} {frame.control:02X}")
     if frame.control & REFUSED:
         raise Refused(frame.data[0] if frame.data else 0)
-    if frame.data[:4] != asked.data[:4]:
+    if frame.item != asked.item:
         raise RemoteError("foreign", frame.item)
     if frame.control & MORE:
         raise RemoteError("more", frame.item)
-    return frame.data[4:]
+    return frame.data[len(asked.data) :]
 
 
 def number(data: bytes, decimals: int = 0, *, signed: bool = False) -> float:

@@ -1,14 +1,14 @@
 """The data items of DL/T 645-2007 that a station may want, and what captured frames say. Pure.
 
 The table is appendix A of the standard, tables A.1 and A.2, as it is printed there: identifier, bytes, digits behind the
-point, whether the highest bit is a sign, unit.
+point, whether the highest bit is a sign, unit. Identifiers of two bytes are those of DL/T 645-1997, appendix A.
 """
 
 import tomllib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from protocols.dlt645 import FROM_METER, MORE, READ, READ_ADDRESS, REFUSED, Dlt645Stream, Frame, number
+from protocols.dlt645 import FROM_METER, MORE, READ, READ_1997, READ_ADDRESS, REFUSED, Dlt645Stream, Frame, number
 from protocols.errors import RemoteError
 from protocols.framing import Flaw
 
@@ -33,6 +33,16 @@ TABLE = """
 "02800002" = ["frequency", 2, 2, false, "Hz"]
 "02800007" = ["temperature inside", 2, 1, true, "Cel"]
 "02800008" = ["clock battery voltage", 2, 2, false, "V"]
+"9010" = ["energy forward active", 4, 2, false, "kW.h"]
+"9020" = ["energy reverse active", 4, 2, false, "kW.h"]
+"B611" = ["voltage A", 2, 0, false, "V"]
+"B612" = ["voltage B", 2, 0, false, "V"]
+"B613" = ["voltage C", 2, 0, false, "V"]
+"B621" = ["current A", 2, 2, false, "A"]
+"B622" = ["current B", 2, 2, false, "A"]
+"B623" = ["current C", 2, 2, false, "A"]
+"B630" = ["active power", 3, 4, false, "kW"]
+"B650" = ["power factor", 2, 3, false, "1"]
 """
 
 
@@ -47,7 +57,14 @@ class Item(NamedTuple):
 
 
 ITEMS: Mapping[str, Item] = {code: Item(*row) for code, row in tomllib.loads(TABLE).items()}
-_VERBS = {READ: "read", READ_ADDRESS: "read address", 0x12: "read more", 0x14: "write", 0x08: "set clock"}
+_VERBS = {
+    READ: "read",
+    READ_1997: "read (1997)",
+    READ_ADDRESS: "read address",
+    0x12: "read more",
+    0x14: "write",
+    0x08: "set clock",
+}
 
 
 def decode_all(data: bytes) -> list[dict[str, Any]]:
@@ -73,7 +90,7 @@ def describe(event: Frame | Flaw) -> dict[str, Any]:
     }
     if control & REFUSED:
         return row | {"refused": event.data.hex().upper()}
-    if control & 0x1F == READ and event.item:
+    if event.item:
         row |= {"item": event.item}
         row |= _value(event) if control & FROM_METER else {}
     return row | ({"more": True} if control & MORE else {})
@@ -81,10 +98,10 @@ def describe(event: Frame | Flaw) -> dict[str, Any]:
 
 def _value(frame: Frame) -> dict[str, Any]:
     item = ITEMS.get(frame.item)
-    if item is None or len(frame.data) != 4 + item.size:
+    if item is None or len(frame.data) != len(frame.item) // 2 + item.size:
         return {}
     try:
-        value = number(frame.data[4:], item.decimals, signed=item.signed)
+        value = number(frame.data[-item.size :], item.decimals, signed=item.signed)
     except RemoteError as wrong:
         return {"title": item.title, "value": None, "why": wrong.reason}
     return {"title": item.title, "value": value, "unit": item.unit}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from protocols.dlt645 import (
     ANY_ADDRESS,
     FROM_METER,
-    READ,
+    IDENTIFIER,
     READ_ADDRESS,
     REFUSED,
     WAKE,
@@ -59,10 +59,10 @@ class Meter:
     def _answer(self, frame: Frame) -> Frame:
         if frame.control == READ_ADDRESS:
             return Frame(self.address, READ_ADDRESS | FROM_METER, bytes.fromhex(self.address)[::-1])
-        if frame.control == READ and frame.item in self.values:
+        if frame.control in IDENTIFIER and frame.item in self.values:
             item = ITEMS[frame.item]
             number = bcd(self.values[frame.item], item.size, item.decimals, signed=item.signed)
-            return Frame(self.address, READ | FROM_METER, frame.data[:4] + number)
+            return Frame(self.address, frame.control | FROM_METER, frame.data + number)
         return Frame(self.address, frame.control | FROM_METER | REFUSED, bytes((NO_SUCH_ITEM,)))
 
 

@@ -299,6 +299,20 @@ def test_a_meter_is_read_and_what_it_lacks_is_left_out(address):
     run(main())
 
 
+def test_a_meter_of_1997_is_read():
+    async def main():
+        async with MachineLine(Meter(values={"B611": 231.0, "B621": 1.25, "B630": 0.2888, "9010": 4321.09})) as line:
+            sensor = source("dlt645", line.url, profile="dlt645-1997")
+            assert {one.series: one.value for one in await sensor.read_once()} == {
+                "mains.voltage": 231.0,
+                "mains.current": 1.25,
+                "mains.power": 0.2888,
+                "mains.energy": 4321.09,
+            }
+
+    run(main())
+
+
 def test_a_meter_that_is_not_there_or_another():
     async def main():
         meter = Meter()

@@ -91,6 +91,25 @@ def test_only_the_answer_to_what_was_asked():
         answer(good._replace(control=0xB1), asked)
 
 
+def test_a_meter_of_1997_has_identifiers_of_two_bytes():
+    asked = read("999999999999", "9010")
+    assert encode(asked).hex().upper() == "68999999999999680102" + "43C3" + "6F16"
+    said = Frame("000000000123", 0x81, bytes.fromhex("1090" + "78563412"))
+    assert number(answer(said, read("000000000123", "9010")), 2) == 123456.78
+    assert decode_all(encode(said)) == [
+        {
+            "address": "000000000123", "control": "81", "function": "read (1997)", "from": "meter",
+            "data": "109078563412", "item": "9010", "title": "energy forward active", "value": 123456.78, "unit": "kW.h",
+        },
+    ]  # fmt: skip
+    with pytest.raises(RemoteError, match="foreign"):
+        answer(said, read("000000000123", "B611"))
+    with pytest.raises(RemoteError, match="foreign"):
+        answer(said, read("000000000123", "00010000"))
+    with pytest.raises(Refused):
+        answer(Frame("000000000123", 0xC1, b"\x02"), read("000000000123", "B611"))
+
+
 def test_numbers():
     assert number(bytes.fromhex("123485"), 3, signed=True) == -53.412
     assert number(bytes.fromhex("123485"), 3) == 853.412
@@ -102,7 +121,7 @@ def test_numbers():
         with pytest.raises(LocalError):
             bcd(*wrong)
     with pytest.raises(LocalError):
-        read("000000000161", "0201")
+        read("000000000161", "020101")
     with pytest.raises(LocalError):
         encode(Frame("16", 0x11, b""))
 
