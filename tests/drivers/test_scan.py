@@ -18,7 +18,7 @@ from drivers.simulated.modbus import PtyBus
 from drivers.simulated.profiled import unit_of
 from drivers.simulated.unit import Fault, Unit
 from protocols.errors import LocalError
-from protocols.modbus_pdu import READS, WRITE_REGISTER, Request, encode
+from protocols.modbus_pdu import ILLEGAL_ADDRESS, READS, WRITE_REGISTER, Refused, Request, encode
 from protocols.modbus_rtu import seal
 from protocols.nmea import seal as sentence
 from protocols.scan_plan import FIRST, FORBIDDEN, Plan, Setting, Step, allowed, forced, settings, silence
@@ -62,6 +62,28 @@ def test_ten_devices_on_one_bus_are_found_and_known_at_their_speed_only():
     assert {(one.baud, one.parity) for one in result.devices} == {(9600, "N")}
     best = {int(one.address): one.candidates[0].profile for one in result.devices if one.candidates}
     assert best == dict(enumerate(TEN, 1))
+
+
+def test_nothing_is_asked_that_an_earlier_answer_has_settled():
+    unit = unit_of(named("renke-sn-3001-soil"), 1)
+    scan([unit], quick((1,)), known=profiles())
+    refused = []
+    for request in dict.fromkeys(unit.requests):
+        last = request.address + request.count - 1
+        assert not any(
+            fc == request.function and request.address <= low and high <= last for fc, low, high in refused
+        ), request
+        if code_of(unit, request) == ILLEGAL_ADDRESS:
+            refused.append((request.function, request.address, last))
+    assert len(unit.requests) < 2 * len(profiles())  # most maps are out with a question that another has asked
+
+
+def code_of(unit, request):
+    try:
+        unit.read(request)
+    except Refused as refused:
+        return refused.code
+    return 0
 
 
 def test_only_read_requests_and_never_a_register_of_address_or_speed():
