@@ -3,20 +3,16 @@
 import argparse
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.config import Config
-    from protocols.alert import Refusal
-    from protocols.keyring import Key, Keyring
-
-DAY = 86_400
-SIREN_HOLDERS = 2  # at the top level
+    from agent.keyset_check import Found
+    from protocols.keyring import Key
 
 
 def add(verbs: Any) -> None:
@@ -41,13 +37,6 @@ def _step(steps: Any, name: str, short: str, run: Any) -> argparse.ArgumentParse
     return step
 
 
-class Found(NamedTuple):
-    """The key-set in force and where it was read."""
-
-    keyring: "Keyring | Refusal"
-    file: Path
-
-
 def add_keyset(options: argparse.Namespace) -> int:
     """Through the running agent, which takes it at once; into its state directory where none runs."""
     config = _config(options)
@@ -55,13 +44,14 @@ def add_keyset(options: argparse.Namespace) -> int:
         return 2
     from agent.control import ask_any
     from agent.keyrings import read
+    from agent.keyset_check import in_force, judged, unusable
     from protocols.alert import Refusal
 
     data = read(options.file)
     if isinstance(data, str):
         complain("trust.refused", why=f"{options.file}: {data}")
         return 2
-    found = _judged(config, data, in_force(config).keyring)
+    found = judged(config, data, in_force(config).keyring)
     if isinstance(found, Refusal):
         complain("trust.refused", why=f"{found.reason}: {found.detail}")
         _roots_missing(config)
@@ -98,6 +88,7 @@ def show(options: argparse.Namespace) -> int:
     config = _config(options)
     if config is None:
         return 2
+    from agent.keyset_check import in_force, roots_fingerprint
     from agent.say import say
     from protocols.alert import Refusal
 
@@ -123,13 +114,14 @@ def check_trust(options: argparse.Namespace) -> int:
     if config is None:
         return 2
     from agent.keyrings import read
+    from agent.keyset_check import Found, faults, in_force, judged
     from protocols.alert import Refusal
 
     found = in_force(config)
     if options.file is not None:
         data = read(options.file)
-        judged = Refusal("keyset-unreadable", data) if isinstance(data, str) else _judged(config, data, found.keyring)
-        found = Found(judged, options.file)
+        ring = Refusal("keyset-unreadable", data) if isinstance(data, str) else judged(config, data, found.keyring)
+        found = Found(ring, options.file)
     if isinstance(found.keyring, Refusal):
         complain("trust.refused", why=f"{found.file}: {found.keyring.reason} {found.keyring.detail}")
         _roots_missing(config)
@@ -145,57 +137,6 @@ def check_trust(options: argparse.Namespace) -> int:
     return 0
 
 
-def in_force(config: "Config") -> Found:
-    """The newest that the station would take at its next start: its own copy, or the technician's file."""
-    from agent.trust import KEPT, read_keyring, roots_of
-    from protocols.alert import Refusal
-
-    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
-    best: Found | None = None
-    for file in (config.state / KEPT, config.path(config.warnings.keyset)):
-        try:
-            ring = read_keyring(file, roots_of(config.warnings.roots))
-        except OSError as wrong:
-            ring = Refusal("keyset-unreadable", str(wrong.strerror))
-        newer = best is None or isinstance(best.keyring, Refusal)
-        if best is not None and not isinstance(best.keyring, Refusal) and not isinstance(ring, Refusal):
-            newer = ring.number > best.keyring.number
-        if newer:
-            best = Found(ring, file)
-    assert best is not None  # noqa: S101 - there are two files
-    return best
-
-
-def faults(config: "Config", ring: "Keyring", now: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is wrong with a key-set for this station, and what will be within 90 days."""
-    from agent.keyrings import expiries
-    from agent.policy import Place, powers_here
-    from protocols.alert import ClockReading, Level, Permission
-    from protocols.keyring import fingerprint
-
-    silent = list(unusable(ring))
-    yield from (("trust.sm2_missing", facts) for facts in silent)
-    for key, left in expiries(ring, now):
-        facts = {"holder": key.holder, "days": max(0, left // DAY), "fingerprint": fingerprint(key.public)}
-        yield ("trust.expires" if left > 0 else "trust.expired"), facts
-    clock = ClockReading(now, now, trusted=True)
-    place = Place(tuple(int(code) for code in config.station.areas))
-    believed = [key for key in ring.keys if fingerprint(key.public) not in {facts["fingerprint"] for facts in silent}]
-    powers = powers_here([key.grant_at(clock) for key in believed], Level.RED, place)
-    if config.actuators and sum(Permission.SIREN in may for may in powers.values()) < SIREN_HOLDERS:
-        yield "trust.no_siren", {}
-
-
-def unusable(ring: "Keyring") -> "Iterator[dict[str, Any]]":
-    """Keys that verify nothing on this machine: of SM2 without its extra, or no point of its curve."""
-    from protocols import sm2
-    from protocols.keyring import fingerprint
-
-    for key in ring.keys:
-        if sm2.is_public(key.public) and not sm2.usable(key.public):
-            yield {"holder": key.holder, "fingerprint": fingerprint(key.public)}
-
-
 def _roots_missing(config: "Config") -> None:
     """Why two good signatures may not be enough here."""
     from agent.trust import roots_of
@@ -208,14 +149,6 @@ def _roots_missing(config: "Config") -> None:
             complain("trust.sm2_missing", holder="root", fingerprint=fingerprint(root))
 
 
-def roots_fingerprint(config: "Config") -> str:
-    from agent.trust import roots_of
-    from protocols.keyring import fingerprint
-
-    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
-    return fingerprint(*roots_of(config.warnings.roots))
-
-
 def _config(options: argparse.Namespace) -> "Config | None":
     """With its [warnings]; the key-set may be missing still, and is then to be added."""
     config = load_or_say(options.config, as_json=options.json, forgive=("trust.unreadable", "trust.keyset"))
@@ -225,17 +158,8 @@ def _config(options: argparse.Namespace) -> "Config | None":
     return config
 
 
-def _judged(config: "Config", data: bytes, before: "Keyring | Refusal") -> "Keyring | Refusal":
-    from agent.trust import roots_of
-    from protocols.alert import Refusal
-    from protocols.keyring import open_keyset
-
-    assert config.warnings is not None  # noqa: S101 - `_config` has seen to it
-    last = 0 if isinstance(before, Refusal) else before.number
-    return open_keyset(data, roots_of(config.warnings.roots), last)
-
-
-def _facts(config: "Config", found: Found) -> dict[str, Any]:
+def _facts(config: "Config", found: "Found") -> dict[str, Any]:
+    from agent.keyset_check import roots_fingerprint
     from protocols.alert import Refusal
 
     head = {"roots": roots_fingerprint(config), "file": str(found.file)}

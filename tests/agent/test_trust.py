@@ -9,9 +9,9 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from agent import cli
-from agent.cli.trust import roots_fingerprint
 from agent.config_load import load
 from agent.demo.authority import COUNTY, EVERYTHING, PROVINCE
+from agent.keyset_check import roots_fingerprint
 from protocols import beacon, envelope, receipt
 from protocols.alert import Level
 from protocols.beacon import Beacon
