@@ -1,7 +1,6 @@
 """What the verbs share: how a configuration is loaded for them, how a mistake is shown, how data is printed."""
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Collection
@@ -79,5 +78,7 @@ def complain(code: str, **facts: Any) -> None:
 
 def print_json(data: Any) -> None:
     """One line; in ASCII where the console has no more, for JSON can write any character so."""
+    import json
+
     plain = (sys.stdout.encoding or "ascii").replace("-", "").lower() != "utf8"
     print(json.dumps(data, ensure_ascii=plain, indent=None, default=str))

@@ -119,7 +119,8 @@ class Parser(argparse.ArgumentParser):
         return super().format_help() + "".join(self._examples())
 
     def _examples(self) -> Iterator[str]:
-        found = examples(self.prog.partition(" ")[2])
+        _command, _space, path = self.prog.partition(" ")
+        found = examples(path) if path else {}
         if found:
             yield _headed(f"\n{shown('examples')}:\n")
         for command, meaning in found.items():

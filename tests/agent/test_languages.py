@@ -18,7 +18,7 @@ from agent.why import told
 from tests.support.literals import PROTOCOL_ERRORS, WORDS, alternatives, calls, reasons, said_words, template, texts_of
 from tests.support.parsers import all_texts, parsers
 from tests.support.sentences import areas, sentences
-from tests.support.tree import LAYERS
+from tests.support.tree import LAYERS, ROOT, modules, parsed
 
 HAN = re.compile("[一-鿿]")
 HELP = {entry.key: entry.text for entry in areas("zh")[catalogue.HELP]}
@@ -48,7 +48,14 @@ def test_nothing_is_translated_that_nobody_shows():
     import inspect
 
     theirs = inspect.getsource(argparse)
-    shown = all_texts().keys() | {"usage: ", "examples"}
+    ours = {
+        node.value
+        for path in modules("agent")
+        if "cli" in path.parts
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    shown = all_texts().keys() | ours
     assert [key for key in HELP if key not in shown and repr(key)[1:-1] not in theirs] == []
 
 
@@ -160,8 +167,6 @@ PRINTS = {"print", "input", "write", "exit", "SystemExit", "add_row", "add_colum
 
 
 def test_no_sentence_is_printed_but_from_the_catalogue():
-    from tests.support.tree import ROOT, modules, parsed
-
     found = [
         f"{path.relative_to(ROOT)}: {text}" for path in modules("agent") for text in literals_printed(parsed(path))
     ]
@@ -170,8 +175,6 @@ def test_no_sentence_is_printed_but_from_the_catalogue():
 
 
 def test_every_code_that_is_said_has_a_sentence():
-    from tests.support.tree import ROOT, modules, parsed
-
     known = sentences("en")
     found = []
     for path in modules("agent"):

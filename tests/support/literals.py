@@ -3,6 +3,7 @@
 import ast
 import re
 
+from agent.say import CAUSES
 from tests.support.tree import ROOT, modules, parsed
 
 WORDS = re.compile(r"[A-Za-z`']{2,},? [A-Za-z`']{2,}")  # two words in a row: English, not a code, a name or a unit
@@ -51,11 +52,19 @@ def texts_of(call):
             yield text
 
 
+def causes(tree):
+    """Literals handed to a sentence, or kept for one, as `why=` and its like."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in CAUSES:
+            texts = (template(one) for one in alternatives(node.value))
+            yield from ((text, node.value.lineno) for text in texts if text and WORDS.search(text))
+
+
 def said_words(folder):
     for path in modules(folder):
         if "simulated" not in path.parts:
-            for call in calls(parsed(path)):
-                yield from ((text, f"{path.relative_to(ROOT)}:{call.lineno}") for text in texts_of(call))
+            found = [(text, call.lineno) for call in calls(parsed(path)) for text in texts_of(call)]
+            yield from ((text, f"{path.relative_to(ROOT)}:{line}") for text, line in [*found, *causes(parsed(path))])
 
 
 def reasons(folder):
