@@ -33,8 +33,8 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     unverified: list[str] = []
 
 
-class Series(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a series of a profile is, wherever it is read; bounds as `drivers.api.SeriesSpec` explains them."""
+class Bounded(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A series and what is plausible for it; bounds as `drivers.api.SeriesSpec` explains them."""
 
     name: str
     unit: str
@@ -42,6 +42,11 @@ class Series(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     expect: tuple[float, float] | None = None
     rate: float | None = None
     flat: tuple[float, ...] | None = None
+
+
+class Series(Bounded, forbid_unknown_fields=True, kw_only=True):
+    """What a series of a profile is, wherever it is read."""
+
     spike: float | None = None
     loop: tuple[float, float] | None = None  # mA: a 4-20 mA loop is whole between these
     note: str = ""

@@ -1,7 +1,8 @@
 """One AT engine: commands in, lines out, one command under way at a time. A `Machine`: no I/O, time is an argument.
 
 It knows how a conversation goes (echo, reply, final result, prompt, what comes unasked in the middle of it) and how to
-find back into it; what a command means is the business of whoever asks.
+find back into it; what a command means is the business of whoever asks. One machine, left whole: what a line is depends on
+what it is in the middle of.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The session with a cellular or Tiantong modem: whose turn it is, what is due, what to do when it falls silent. A `Machine`.
 
 It runs the procedures of `modem_procedures` over an `AtEngine`, one at a time: what arrived first, then what is to be
-sent, then what is due. No I/O; time is an argument.
+sent, then what is due. No I/O; time is an argument. One machine, left whole: each of its steps asks what is under way.
 """
 
 from collections import deque

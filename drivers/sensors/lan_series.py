@@ -7,29 +7,20 @@ from itertools import groupby
 import msgspec
 
 from drivers.api import Emit, Problem, SeriesSpec
-from drivers.profile import Series, series_problems
+from drivers.profile import Bounded, Series, series_problems
 from protocols.quality import NOT_EVALUATED
 from protocols.reading import Reading
 from protocols.senml_post import Value, matched
 
 
-class LanSeries(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`name` is the station's; bounds as `drivers.api.SeriesSpec` explains them."""
-
-    name: str
-    unit: str
-    span: tuple[float, float] | None = None
-    expect: tuple[float, float] | None = None
-    rate: float | None = None
-    flat: tuple[float, ...] | None = None
+class LanSeries(Bounded, forbid_unknown_fields=True, kw_only=True):
+    """`name` is the station's."""
 
     def spec(self) -> SeriesSpec:
         return replace(self.series().spec(), lan=True)
 
     def series(self) -> Series:
-        return Series(
-            name=self.name, unit=self.unit, span=self.span, expect=self.expect, rate=self.rate, flat=self.flat
-        )
+        return Series(**msgspec.structs.asdict(self))
 
 
 Named = Mapping[str, LanSeries]
