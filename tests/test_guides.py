@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from agent import cli
+from agent.cli import language
 from tests.support import guides
 from tests.support.desk import walk
 from tests.support.tree import ROOT, files
@@ -42,7 +43,7 @@ SHELL = sorted(
 @pytest.mark.parametrize("command", SHELL)
 def test_every_command_of_every_document_is_understood(command):
     words = shlex.split(command)
-    given = words[2 if words[0] == "sudo" else 1 :]
+    given = language.first(words[2 if words[0] == "sudo" else 1 :])
     try:
         assert cli.parser(given).parse_args(given).verb in given
     except SystemExit as left:
