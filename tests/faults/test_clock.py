@@ -6,7 +6,6 @@ import asyncio
 import functools
 import json
 import time
-from contextlib import asynccontextmanager
 from datetime import datetime
 
 import pytest
@@ -14,10 +13,9 @@ import pytest
 from agent import station as station_module
 from agent import timekeeping
 from agent.clock import BUILD_TIME, LAST_TIME, Clock
-from agent.config_load import load
-from agent.station import Station
 from protocols.quality import Reason, reasons_of
 from tests.support.broker import Broker
+from tests.support.living import living
 from tests.support.station import WITHIN, station
 from tests.support.until import until
 
@@ -57,21 +55,6 @@ def hands(monkeypatch):
     monkeypatch.setattr(station_module, "Clock", functools.partial(Clock, wall_ms=hands))
     monkeypatch.setattr(timekeeping, "LOOKS", 0.05)
     return hands
-
-
-@asynccontextmanager
-async def living(site):
-    """The agent in this process, so that its clock is in the test's hands."""
-    config, findings = load(site.write())
-    assert config is not None, findings
-    agent = Station(config)
-    task = asyncio.ensure_future(agent.run())
-    await until(lambda: hasattr(agent, "uplinks") or task.done(), WITHIN)
-    try:
-        yield agent
-    finally:
-        agent.stop.set()
-        await asyncio.wait_for(task, WITHIN)
 
 
 async def delivered_whole(site):

@@ -4,16 +4,14 @@ a hole, and the account, the subscriber and the file come to the same sum.
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
 
 import pytest
 
-from agent.config_load import load
-from agent.station import Station
 from buffer.model import Lane
 from protocols import columns
 from protocols.reading import Reading
 from tests.support.broker import Broker
+from tests.support.living import living
 from tests.support.scale import count
 from tests.support.station import WITHIN, station, table
 from tests.support.until import until
@@ -26,20 +24,6 @@ NUMBERS = count(40_000)
 def broker(tmp_path_factory):
     with Broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
-
-
-@asynccontextmanager
-async def living(site):
-    config, findings = load(site.write())
-    assert config is not None, findings
-    agent = Station(config)
-    task = asyncio.ensure_future(agent.run())
-    await until(lambda: hasattr(agent, "uplinks") or task.done(), WITHIN)
-    try:
-        yield agent
-    finally:
-        agent.stop.set()
-        await asyncio.wait_for(task, WITHIN)
 
 
 async def flood(agent, numbers):
