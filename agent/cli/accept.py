@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import complain, load_or_say, print_json, seconds, with_config, with_json
+from agent.cli.common import complain, load_or_say, print_json, seconds, told, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.config import Config
@@ -75,7 +75,7 @@ def _accept(config: "Config", options: argparse.Namespace, without: dict[str, st
     except PermissionError:
         raise
     except (OSError, LocalError) as wrong:
-        complain("accept.failed", why=str(wrong))
+        complain("accept.failed", why=told(wrong))
         return 2
 
 
@@ -149,7 +149,7 @@ def _verify(options: argparse.Namespace) -> int:
         with options.verify.open("rb") as stream:
             key = verify(stream.read(LARGEST)).hex()
     except OSError as wrong:
-        complain("accept.failed", why=str(wrong))
+        complain("accept.failed", why=told(wrong))
         return 2
     except LocalError:
         complain("accept.not_genuine", file=options.verify)

@@ -3,7 +3,8 @@
 import argparse
 import math
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,29 @@ def with_json(verb: argparse.ArgumentParser) -> None:
 
 def seconds(text: str) -> float:
     """For argparse: a span of time that is one."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError(text)
-    return value
+    with wanted("option.seconds", text):
+        value = float(text)
+        if not 0 < value < math.inf:
+            raise ValueError(text)
+        return value
+
+
+@contextmanager
+def wanted(code: str, text: str) -> Iterator[None]:
+    """What an option takes, said by its sentence where `text` is none of it (ValueError)."""
+    from agent.say import say
+
+    try:
+        yield
+    except ValueError:
+        raise argparse.ArgumentTypeError(say(code, value=text)) from None
+
+
+def told(wrong: Exception) -> str:
+    """Why something failed, as a person says it: the file, and the system's word."""
+    if isinstance(wrong, OSError) and wrong.strerror:
+        return f"{wrong.filename}: {wrong.strerror}" if wrong.filename else wrong.strerror
+    return str(wrong) or type(wrong).__name__
 
 
 def load_or_say(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import DEFAULT_CONFIG, complain, print_json, with_config, with_json
+from agent.cli.common import DEFAULT_CONFIG, complain, print_json, told, with_config, with_json
 
 if TYPE_CHECKING:
     from agent.finding import Finding
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         complain("init.ended")
         return 2
     except (OSError, ValueError) as wrong:
-        complain("init.failed", why=str(wrong) or type(wrong).__name__)
+        complain("init.failed", why=told(wrong))
         return 2
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agent.cli.common import BEARABLE, DEFAULT_CONFIG, complain, load_to_ask, print_json, seconds, with_json
+from agent.cli.common import BEARABLE, DEFAULT_CONFIG, complain, load_to_ask, print_json, seconds, wanted, with_json
 
 if TYPE_CHECKING:
     from drivers.address import Address
@@ -76,7 +76,8 @@ def _where(verb: argparse.ArgumentParser) -> None:
 
 
 def number(text: str) -> int:
-    return int(text, 0)
+    with wanted("option.number", text):
+        return int(text, 0)
 
 
 def run_read(options: argparse.Namespace) -> int:

@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.cli.common import complain, print_json, with_json
+from agent.cli.common import complain, print_json, told, wanted, with_json
 
 REGISTER = "enrolment.csv"
 DAYS = 90  # from the office to the pole; then keys, passwords and addresses may be others
+MOST_DAYS = 3650
 DAY = 86_400  # seconds
 
 
@@ -29,9 +30,10 @@ def add(verbs: Any) -> None:
 
 
 def days(text: str) -> int:
-    if not 1 <= int(text) <= 3650:
-        raise ValueError(text)
-    return int(text)
+    with wanted("option.days", text):
+        if not 1 <= int(text) <= MOST_DAYS:
+            raise ValueError(text)
+        return int(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         complain("provision.encoding", table=options.table, template=options.template)
         return 2
     except (LocalError, OSError, ValueError) as wrong:
-        complain("provision.failed", why=str(wrong))
+        complain("provision.failed", why=told(wrong))
         return 2
     office = fingerprint(public_of(key))
     if options.json:

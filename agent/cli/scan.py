@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.cli.common import BEARABLE, DEFAULT_CONFIG, complain, print_json, seconds, with_json
+from agent.cli.common import BEARABLE, DEFAULT_CONFIG, complain, print_json, seconds, wanted, with_json
 
 if TYPE_CHECKING:
     from agent.config import Config
@@ -52,26 +52,29 @@ def add(verbs: Any) -> None:
 
 
 def _bauds(text: str) -> tuple[int, ...]:
-    bauds = tuple(int(one) for one in text.split(","))
-    if not all(300 <= one <= 4_000_000 for one in bauds):
-        raise ValueError(text)
-    return bauds
+    with wanted("option.bauds", text):
+        bauds = tuple(int(one) for one in text.split(","))
+        if not all(300 <= one <= 4_000_000 for one in bauds):
+            raise ValueError(text)
+        return bauds
 
 
 def _parities(text: str) -> tuple[str, ...]:
-    parities = tuple(text.upper().split(","))
-    if not set(parities) <= {"N", "E", "O"}:
-        raise ValueError(text)
-    return parities
+    with wanted("option.parities", text):
+        parities = tuple(text.upper().split(","))
+        if not set(parities) <= {"N", "E", "O"}:
+            raise ValueError(text)
+        return parities
 
 
 def _units(text: str) -> tuple[int, ...]:
     """`1-20,80`."""
-    spans = [part.partition("-") for part in text.split(",")]
-    units = tuple(unit for first, _, last in spans for unit in range(int(first), int(last or first) + 1))
-    if not units or not all(1 <= unit <= 247 for unit in units):
-        raise ValueError(text)
-    return units
+    with wanted("option.units", text):
+        spans = [part.partition("-") for part in text.split(",")]
+        units = tuple(unit for first, _, last in spans for unit in range(int(first), int(last or first) + 1))
+        if not units or not all(1 <= unit <= 247 for unit in units):
+            raise ValueError(text)
+        return units
 
 
 def run(options: argparse.Namespace) -> int:

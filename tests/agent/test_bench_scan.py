@@ -111,9 +111,10 @@ def test_what_is_offered_is_good_when_it_is_added(tmp_path):
     [
         (["scan", "/dev/fengsui-none"], "fengsui-none"),
         (["scan", "README.md"], "README.md"),
-        (["scan", "--baud", "fast"], "--baud"),
-        (["scan", "--units", "0-5"], "--units"),
-        (["scan", "--parity", "X"], "--parity"),
+        (["scan", "--baud", "fast"], "--baud: fast: speeds from 300"),
+        (["scan", "--units", "0-5"], "--units: 0-5: addresses from 1 to 247"),
+        (["scan", "--parity", "X"], "--parity: X: parities are N, E and O"),
+        (["scan", "--timeout", "0"], "--timeout: 0 is no time"),
         (["monitor", "http://x"], "http"),
         (["monitor", "/dev/ttyUSB0", "--baud", "7"], "baud"),
         (["monitor", "sim:weather", "--capture", "no/such/folder/x"], "no/such/folder"),

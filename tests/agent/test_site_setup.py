@@ -355,6 +355,8 @@ def test_packs_are_written_all_or_none_and_a_table_of_another_encoding_is_named(
     assert done.returncode == 2
     assert "s2.pack is there already" in done.stderr
     assert [file.name for file in (office / "packs").iterdir()] == ["s2.pack"]
+    done = fengsui("provision", office / "none.csv", *words)
+    assert f"no pack was written: {office}/none.csv: No such file" in done.stderr
     (office / "stations.csv").write_bytes("id,name\ns1,城西\n".encode("gb18030"))
     done = fengsui("provision", office / "stations.csv", *words)
     assert done.returncode == 2
