@@ -6,13 +6,13 @@ gettext. Knows no language that was chosen: `agent.say` does.
 
 from collections.abc import Mapping
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
+from gettext import GNUTranslations, NullTranslations, translation
 from pathlib import Path
 from typing import Any
 
-# Two domains whose keys are English texts: what argparse prints, and what is said of causes (`agent.why`). Neither is read
-# before it is needed.
-HELP, PHRASES = "help", "phrases"
+# Domains whose keys are English texts: what argparse prints, what is said of causes (`agent.why`), names of facts in listings
+# (`agent.cli.facts`). None is read before it is needed.
+HELP, PHRASES, FACTS = BY_TEXT = ("help", "phrases", "facts")
 SHIPPED = Path(__file__).parent / "locale"
 ADDED = Path("/etc/fengsui/locale")  # a further language of the operator's own, which an update leaves alone
 
@@ -30,12 +30,19 @@ def folder_of(language: str, area: str) -> Path | None:
 
 
 @cache
+def texts(language: str, area: str) -> NullTranslations:
+    """One area of texts by their English; where a language has none, English stays."""
+    folder = folder_of(language, area)
+    return translation(area, folder, [language]) if folder else NullTranslations()
+
+
+@cache
 def chain(language: str) -> NullTranslations:
     """All sentences of one language, its areas chained; what stands in the operator's folder comes first."""
     linked = NullTranslations()
     for folder in (ADDED, SHIPPED):
         for file in sorted((folder / language / "LC_MESSAGES").glob("*.mo")):
-            if file.stem not in (HELP, PHRASES):
+            if file.stem not in BY_TEXT:
                 with file.open("rb") as compiled:
                     linked.add_fallback(GNUTranslations(compiled))
     return linked

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.common import complain, load_or_say, print_json, with_config, with_json
+from agent.cli.facts import named
 
 if TYPE_CHECKING:
     from agent.cli.buffer_rows import Row
@@ -115,9 +116,9 @@ def _stats(options: argparse.Namespace, reader: "Reader") -> int:
         print_json(facts)
         return 0
     for name in ("file", "file_bytes", "used_bytes", "wal_bytes", "schema", "rows"):
-        print(f"{name} = {facts[name]}")
+        print(f"{named(name)} = {facts[name]}")
     for row in logs:
-        print("  " + ", ".join(f"{key} = {value}" for key, value in row.items()))
+        print("  " + ", ".join(f"{named(key)} = {named(value)}" for key, value in row.items()))
     return 0
 
 
@@ -160,7 +161,7 @@ def _verify(options: argparse.Namespace, reader: "Reader") -> int:
         print_json(found)
     else:
         for name, value in found.items():
-            print(f"{name} = {value}")
+            print(f"{named(name)} = {named(value)}")
         complain("buffer.sound" if found["sound"] else "buffer.unsound", file=reader.path)
     return 0 if found["sound"] else 1
 

@@ -8,8 +8,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from functools import cache
-from gettext import NullTranslations, translation
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +22,9 @@ _VERB = argparse._SubParsersAction._ChoicesPseudoAction  # noqa: SLF001  it has 
 _FILL = "\0"  # stands behind a wide character until a line is complete, so that len() counts columns
 
 
-@cache
-def _texts(language: str) -> NullTranslations:
-    folder = catalogue.folder_of(language, catalogue.HELP)
-    return translation(catalogue.HELP, folder, [language]) if folder else NullTranslations()
-
-
 def shown(text: str) -> str:
     """A text of the command line in the language chosen."""
-    return _texts(say.chosen()).gettext(text) if text else text
+    return catalogue.texts(say.chosen(), catalogue.HELP).gettext(text) if text else text
 
 
 def columns(text: str) -> int:

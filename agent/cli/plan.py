@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.common import complain, print_json, with_json
+from agent.cli.facts import named
 from drivers.api import Problem
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run_show(options: argparse.Namespace) -> int:
         print_json(how)
     else:
         for name, value in how.items():
-            print(f"{name}: {', '.join(value) if isinstance(value, tuple | list) else value}")
+            print(f"{named(name)}: {', '.join(value) if isinstance(value, tuple | list) else named(value)}")
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.common import DEFAULT_CONFIG, complain, print_json, with_json
+from agent.cli.facts import named
 
 if TYPE_CHECKING:
     from drivers.profile import Profile
@@ -192,11 +193,11 @@ def _print(profile: "Profile", facts: dict[str, Any]) -> None:
     print(f"{profile.name} ({profile.kind}): {profile.title}")
     for key in ("maker", "model", "source"):
         if facts.get(key):
-            print(f"  {key}: {facts[key]}")
+            print(f"  {named(key)}: {facts[key]}")
     for key in ("defaults", "limits"):
         if facts.get(key):
             print(
-                f"  {key}: "
+                f"  {named(key)}: "
                 + ", ".join(f"{name} = {value}" for name, value in facts[key].items() if value not in (None, []))
             )
     shown = (

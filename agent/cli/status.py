@@ -40,14 +40,15 @@ def run(options: argparse.Namespace) -> int:
 def print_status(answer: dict[str, Any], indent: str = "") -> None:
     """Nested facts as an indented list: readable over any terminal, nothing cut."""
     from agent.catalogue import plain
+    from agent.cli.facts import named
 
     for key, value in answer.items():
         if isinstance(value, dict) and value:
-            print(f"{indent}{key}:")
+            print(f"{indent}{named(key)}:")
             print_status(value, indent + "  ")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            print(f"{indent}{key}:")
+            print(f"{indent}{named(key)}:")
             for row in value:
-                print(f"{indent}  - " + ", ".join(f"{k} {plain(v)}" for k, v in row.items()))
+                print(f"{indent}  - " + ", ".join(f"{named(k)} {named(plain(v))}" for k, v in row.items()))
         else:
-            print(f"{indent}{key}: {plain(value)}")
+            print(f"{indent}{named(key)}: {named(plain(value))}")

@@ -14,6 +14,7 @@ import pytest
 from agent import catalogue, say
 from agent.cli import language, main
 from agent.cli.parse import Parser, columns, wrapped
+from agent.cli.status import print_status
 from agent.why import told
 from tests.support.literals import PROTOCOL_ERRORS, WORDS, alternatives, calls, reasons, said_words, template, texts_of
 from tests.support.parsers import all_texts, parsers
@@ -183,6 +184,26 @@ def test_every_code_that_is_said_has_a_sentence():
                 codes = [one.value for one in alternatives(node.args[0]) if isinstance(one, ast.Constant)]
                 found += [f"{path.relative_to(ROOT)}:{node.lineno}: {code}" for code in codes if code not in known]
     assert found == []
+
+
+# Listings
+
+
+def test_names_in_listings_are_chinese_and_json_is_not(capsys):
+    assert main(["plan", "show", "11B03", "red", "--lang", "zh"]) == 0
+    names = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names
+    assert all(HAN.search(name) for name in names)
+    assert main(["plan", "show", "11B03", "red", "--json", "--lang", "zh"]) == 0
+    assert all(name.isascii() for name in json.loads(capsys.readouterr().out))
+
+
+def test_a_status_in_chinese_keeps_the_names_that_a_station_gave(capsys, monkeypatch):
+    monkeypatch.setattr(say, "_chosen", "zh")
+    print_status({"clock": {"trusted": True}, "sensors": {"river-1": {"state": "down", "counters": {"crc": 2}}}})
+    assert capsys.readouterr().out.split() == [
+        "时钟:", "可信:", "是", "传感器:", "river-1:", "状态:", "中断", "计数:", "crc:", "2",
+    ]  # fmt: skip
 
 
 # Which language

@@ -1,6 +1,6 @@
 """The catalogues as their translators see them."""
 
-from agent.catalogue import HELP, PHRASES
+from agent.catalogue import BY_TEXT
 from agent.po import LOCALE, read
 
 
@@ -11,7 +11,5 @@ def areas(language):
 
 
 def sentences(language):
-    """Code → sentence, of all areas but the two whose keys are English texts."""
-    return {
-        one.key: one.text for area, entries in areas(language).items() if area not in (HELP, PHRASES) for one in entries
-    }
+    """Code → sentence, of all areas but those whose keys are English texts."""
+    return {one.key: one.text for area, entries in areas(language).items() if area not in BY_TEXT for one in entries}
