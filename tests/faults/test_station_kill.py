@@ -45,18 +45,8 @@ class Books:
 
 
 async def drained(site):
-    """One more life, without sensors, until the platform has all that is on disk."""
-    for name in [name for name in site.tables if name.startswith("sensor")]:
-        del site.tables[name]
     site.route["url"] = f"mqtt://127.0.0.1:{site.platform.port}"
-    site.write()
-    await site.up()
-    await until(site.caught_up, WITHIN)
-    await site.agent.end(signal.SIGTERM)
-    assert site.delivered == len(site.stored())
-    assert site.platform.tracker.duplicates_in_effect == 0
-    assert site.platform.tracker.complete(site.id)
-    assert site.platform.problems == []
+    await site.delivers_all()
 
 
 @pytest.mark.timeout(1800)
