@@ -71,9 +71,13 @@ def _live(config: "Config", every: float, history: "History", status: dict[str, 
     from rich.live import Live
 
     last, due = status or {}, time.monotonic() + every
+    drawn: object = None
     with _keys() as pressed, Live(screen=True, auto_refresh=False) as screen:
         while True:
-            screen.update(_picture(screen.console, last, history, here=status is not None), refresh=True)
+            wanted = due, screen.console.size
+            if wanted != drawn:  # one picture a look: the line to this terminal may be a slow one
+                drawn = wanted
+                screen.update(_picture(screen.console, last, history, here=status is not None), refresh=True)
             if pressed(min(LOOK, max(due - time.monotonic(), 0.0))) in LEAVE:
                 return 0
             if time.monotonic() >= due:
