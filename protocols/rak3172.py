@@ -6,6 +6,8 @@ Traps of the module, from its AT manual and from public logs:
 - A changed work mode (`NWM`) restarts the module, before or after it says OK.
 - `OK` to `PSEND` says that it will send; `+EVT:TXP2P DONE`, which may come before the OK, that it has.
 - Listening before talking is `CAD=1` from RUI3 4.0.6 on, an unknown command before.
+
+One machine, left whole: its conversations are written down in their order, and each can be broken off by what is heard.
 """
 
 from collections.abc import Callable, Generator, Sequence

@@ -5,6 +5,8 @@
 A message is refused at once where it cannot go (no card, too long, too early), waits a while for power, and ends with
 one `Outcome`. No feedback at all is doubt: the module may have sent it, or have started anew in the middle; so its card
 is read again. Before a message goes to the module its `Held` goes out, so that no restart forgets it.
+
+One machine, left whole: what each sentence means depends on which of these states it is heard in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
