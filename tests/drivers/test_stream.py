@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import pty
 import tty
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from drivers.address import parse
+from drivers.address import Address, parse
 from drivers.opening import open_stream
 from drivers.pump import pump
+from drivers.simulated.line import Pty
+from drivers.stream import SerialStream
 from protocols.framing import Send
 from tests.drivers.modbus_world import run, until
 
@@ -127,3 +130,21 @@ def test_the_pump_keeps_deadlines_and_sends_what_the_machine_wants_sent():
         pumping.cancel()
 
     run(main())
+
+
+def test_why_a_port_does_not_open_is_said_in_the_systems_words(tmp_path):
+    """Not there; no port; and another's."""
+    (tmp_path / "file").touch()
+
+    def why(path):
+        with pytest.raises(OSError) as refused:  # noqa: PT011 - which one it is, is the point
+            SerialStream(Address("serial", str(path)))
+        return refused.value.errno
+
+    line = Pty()
+    first = SerialStream(Address("serial", line.path))
+    assert [why(path) for path in (tmp_path / "none", tmp_path / "file", line.path)] == [
+        errno.ENOENT, errno.ENOTTY, errno.EBUSY,
+    ]  # fmt: skip
+    first.close()
+    line.close()
