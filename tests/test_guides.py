@@ -17,7 +17,6 @@ PAIRS = {str(english.relative_to(ROOT)): (english, chinese) for english, chinese
 
 
 @pytest.mark.broker
-@pytest.mark.xdist_group("guides")
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_a_guide_shows_what_is_printed(page):
     wrong = [
