@@ -52,6 +52,9 @@ class Field(NamedTuple):
     unit: str
 
 
+_made = tuple.__new__  # a Field without the call in Python that its constructor is: a line has several, and time is short
+
+
 class Message(NamedTuple):
     """`kind` is that of the query, R0 to R5, or TX for an error; what is no number stays text."""
 
@@ -80,7 +83,7 @@ def parse(line: bytes) -> Message:
 def _fields(text: str) -> tuple[Field | str, ...]:
     parts = text[1:].split(",") if text else []
     if _NUMBERS.fullmatch(text):
-        return tuple([Field(part[:2], float(part[3:-1]), part[-1]) for part in parts])
+        return tuple([_made(Field, (part[:2], float(part[3:-1]), part[-1])) for part in parts])
     return tuple([_field(part) for part in parts])
 
 
