@@ -26,10 +26,10 @@ demo: $(VENV)/run  ## the main job on real input, in about a minute, with no har
 	$(BIN)/fengsui demo
 
 test: $(VENV)/test  ## the whole suite
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 3
 
 soak: $(VENV)/test  ## the same suite with every count at its full size
-	FENGSUI_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -o timeout=0
+	FENGSUI_SOAK=1 $(BIN)/python -m pytest -n 2 -o timeout=0
 
 check: lint types  ## what a reviewer would say first
 

@@ -1,5 +1,8 @@
 """What every test shares: Hypothesis without deadlines, for a loaded machine is no bug."""
 
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 from agent.demo.broker import find_mosquitto
@@ -13,3 +16,20 @@ def pytest_report_header() -> str:
     if find_mosquitto():
         return "broker: Mosquitto"
     return "broker: only the embedded one; tests that need Mosquitto are skipped (Debian: apt install mosquitto)"
+
+
+IN_ORDER = ("tests/agent/test_release.py", "tests/test_release_offline.py")  # one machine, installed on again and again
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests are dealt out one by one, but these to one worker, in their order. The mark `xdist_group` of pytest-xdist 3.8 has no
+    effect with pytest 9.2, where a test's id is no longer taken from `_nodeid`.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "in order" if nodeid.startswith(IN_ORDER) else nodeid
+
+    return Scheduling(config, log)

@@ -21,7 +21,6 @@ from tests.support.tree import ROOT
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
-    pytest.mark.xdist_group("release"),
 ]
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 STATION = '[station]\nid = "s1"\nareas = ["330102001"]\n[[bus]]\nname = "field"\nurl = "tcp://127.0.0.1:5020"\n'

@@ -25,7 +25,6 @@ from tests.support.until import until
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
-    pytest.mark.xdist_group("release"),
 ]
 KEY, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
 RULES = "etc/udev/rules.d/60-fengsui.rules"
