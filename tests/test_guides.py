@@ -41,7 +41,7 @@ SHELL = sorted(
 
 @pytest.mark.parametrize("command", SHELL)
 def test_every_command_of_every_document_is_understood(command):
-    words = shlex.split(command)
+    words = shlex.split(command.partition(" | ")[0])
     given = language.first(words[2 if words[0] == "sudo" else 1 :])
     try:
         assert cli.parser(given).parse_args(given).verb in given
