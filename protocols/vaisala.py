@@ -52,7 +52,7 @@ class Field(NamedTuple):
     unit: str
 
 
-_made = tuple.__new__  # a Field without the call in Python that its constructor is: a line has several, and time is short
+_made = tuple.__new__  # a Field without the Python call that its constructor is: a line has several
 
 
 class Message(NamedTuple):
