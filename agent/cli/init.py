@@ -38,12 +38,13 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from agent.say import choose
+    from agent.cli.language import speak
     from protocols.errors import LocalError
 
     try:
         given = _given(options.answers)
-        choose(options.lang or (given or {}).get("language"))
+        if given and not options.lang:
+            speak(given.get("language", ""))
         if options.config.exists():
             return _there(options)
         if options.pack:
