@@ -14,7 +14,7 @@ Shape = tuple[int, ...]  # the series of one row, in order, as indexes
 
 MAX_SERIES = 1024  # in one body; a station has tens
 MAX_TEXT = 64 * 1024  # bytes of the table, inflated
-REMEMBERED = 8  # tables: of two hundred series that answer in any order, one takes 60 kB and the next second's is another
+REMEMBERED = 8  # tables: of 200 series that answer in any order, one takes 60 kB and the next second has another
 _RAW = -15  # window bits for a stream without zlib's header and checksum: RFC 1951 alone
 
 
