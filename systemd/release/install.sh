@@ -37,13 +37,15 @@ check_sums() {
     (cd -- "$bundle" && sha256sum --check --strict --quiet SHA256SUMS >&2) || die damaged "$bundle"
 }
 
-# As `fengsui trust` shows them: the first 32 digits of the SHA-256 of the 32 bytes of an Ed25519 key, in groups of four.
+# As `fengsui trust` shows them: the first 32 digits of the SHA-256 of the 32 bytes of an Ed25519 key, in groups of four. Of
+# another kind of key nothing: its last 32 bytes can be chosen, an RSA key's exponent to be somebody else's Ed25519 key.
 fingerprint_of() {
+    [ "$(openssl pkey -pubin -in "$1" -noout -text | head -n 1)" = 'ED25519 Public-Key:' ] || return 0
     openssl pkey -pubin -in "$1" -outform DER | tail -c 32 | sha256sum | cut -c1-32 | sed 's/..../& /g; s/ $//'
 }
 
 signed_by() {
-    openssl pkeyutl -verify -pubin -inkey "$1" -rawin -in "$bundle/SHA256SUMS" -sigfile "$bundle/SHA256SUMS.sig" >/dev/null 2>&1
+    [ -n "$(fingerprint_of "$1")" ] && openssl pkeyutl -verify -pubin -inkey "$1" -rawin -in "$bundle/SHA256SUMS" -sigfile "$bundle/SHA256SUMS.sig" >/dev/null 2>&1
 }
 
 plain() {
@@ -83,16 +85,17 @@ find_python() {
 }
 
 older() {
-    PYTHONPATH=$pip "$python" -c 'import sys
+    "$python" -I -c 'import sys
+sys.path.insert(0, sys.argv[1])
 from pip._vendor.packaging.version import Version
-sys.exit(not Version(sys.argv[1]) < Version(sys.argv[2]))' "$1" "$2"
+print("older" if Version(sys.argv[2]) < Version(sys.argv[3]) else "newer")' "$pip" "$1" "$2"
 }
 
 check_version() {
     in_force=$base/current/system/release
     [ -e "$in_force" ] && [ "$downgrade" = no ] || return 0
     before=$(sed -n 's/^VERSION=//p' "$in_force")
-    if older "$(fact VERSION)" "$before"; then die older "$(fact VERSION)" "$before"; fi
+    [ "$(older "$(fact VERSION)" "$before")" = newer ] || die older "$(fact VERSION)" "$before"
 }
 
 check_space() {
@@ -112,7 +115,7 @@ lay() {
     { mkdir -- "$release" && touch -- "$release/.laying"; } || die not_laid folder
     trap 'rm -rf -- "$release"' EXIT
     trap 'exit 1' HUP INT TERM
-    { "$python" -m venv --without-pip "$release" && "$python" -m zipfile -e "$pip" "$release/.pip"; } || die not_laid venv
+    { "$python" -I -m venv --without-pip "$release" && "$python" -I -m zipfile -e "$pip" "$release/.pip"; } || die not_laid venv
     # Hashes of the signed list decide what is installed; no index, no set-up code of anybody's.
     run_pip install --quiet --no-cache-dir --no-index --no-deps --only-binary=:all: --find-links "$bundle/wheels" \
         --require-hashes -r "$bundle/requirements.txt" || die not_laid pip

@@ -12,6 +12,8 @@ import subprocess
 from collections import Counter
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.keys import public_of
@@ -265,6 +267,24 @@ def test_who_made_it_is_proven_by_what_did_not_come_with_it(machine, folder, pro
     unpacked(file)
     options = [folder / word if word.endswith(".pub") else word for word in proof]
     assert machine.install(file, *options).returncode == code
+
+
+def test_a_key_of_another_kind_that_ends_like_the_offices_is_a_strangers(machine, folder):
+    """An RSA key ends with its exponent, and that may be chosen: whoever looks at the last 32 bytes takes it for the office's."""
+    office = public_of(Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32))  # an odd number, as an exponent is
+    e, p, q = int.from_bytes(b"\1" + office), 2**1279 - 1, 2**607 - 1
+    d = pow(e, -1, (p - 1) * (q - 1))
+    forged = rsa.RSAPrivateNumbers(
+        p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(e, p * q)
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    public = forged.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    unsigned = unpacked(bundle(folder / "forged", machine.in_force(), None))
+    (unsigned / PUBLIC).write_bytes(public)
+    (unsigned / SIGNATURE).write_bytes(forged.sign((unsigned / SUMS).read_bytes(), padding.PKCS1v15(), hashes.SHA256()))
+    done = machine.run("sh", unsigned / "install.sh", "--fingerprint", fingerprint(office))
+    assert (done.returncode, "another key" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_strangers_and_nobodys_updates_are_refused(machine, folder):

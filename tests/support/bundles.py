@@ -35,6 +35,7 @@ def main():
         print({version!r})
     return {codes!r}.get(word, 0)
 """
+FOREIGN = ("argparse", "pip", "struct", "subprocess", "zipfile")  # what an installer imports, by somebody else
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>"$0.log"
 case $1 in
@@ -90,10 +91,14 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root, self.base, self.tools = root, root / "opt/fengsui", root / "tools"
+        self.stick = root.with_name("stick")
         for name, text in {"etc/fengsui/station.toml": "[station]", "var/lib/fengsui/buffer.db": "readings"}.items():
             (root / name).parent.mkdir(parents=True)
             (root / name).write_text(text)
         self.tools.mkdir()
+        self.stick.mkdir()
+        for name in FOREIGN:
+            (self.stick / f"{name}.py").write_text("raise SystemExit('code of the folder that it was called from')\n")
         for name in ("systemd-sysusers", "systemd-tmpfiles", "udevadm", "sync"):
             self._tool(name, "#!/bin/sh\n")
         self._tool("systemctl", SYSTEMCTL.format(base=self.base))
@@ -124,19 +129,19 @@ class Machine:
         log = self.tools / "systemctl.log"
         return log.read_text().splitlines() if log.exists() else []
 
-    def begin(self, *command: object, **more) -> subprocess.Popen[str]:
+    def begin(self, *command: object, cwd: Path = ROOT) -> subprocess.Popen[str]:
         words = [*no_network(), *map(str, command), "--root", str(self.root)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
-        return subprocess.Popen(words, env=self.environment, cwd=ROOT, start_new_session=True, **pipes, **more)
+        return subprocess.Popen(words, env=self.environment, cwd=cwd, start_new_session=True, **pipes)
 
-    def run(self, *command: object) -> subprocess.CompletedProcess[str]:
-        process = self.begin(*command)
+    def run(self, *command: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        process = self.begin(*command, cwd=cwd)
         out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def install(self, file: Path, *options: object) -> subprocess.CompletedProcess[str]:
-        """As a technician does it: unpacked by tar, `sh install.sh`."""
-        return self.run("sh", unpacked(file) / "install.sh", *options)
+        """As a technician does it: unpacked by tar, `sh install.sh`, from a stick with other files on it."""
+        return self.run("sh", unpacked(file) / "install.sh", *options, cwd=self.stick)
 
     def update(self, file: Path, *options: object) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", "agent.cli", "update", file, *options)
