@@ -25,9 +25,8 @@ def phrased(text: str, tongue: str) -> str:
         return f"{about}: {reason}"
     for pattern, translation in _patterns(tongue):
         if found := pattern.fullmatch(text):
-            parts = [told(part, tongue) for part in found.groups()]
-            pieces = _PLACE.split(translation)  # every second one is a place's number
-            return "".join(parts[int(one) - 1] if nth % 2 else one for nth, one in enumerate(pieces))
+            parts = {str(nth): told(part, tongue) for nth, part in enumerate(found.groups(), 1)}
+            return filled(translation, parts)
     if colon and (better := told(rest, tongue)) != rest:
         return f"{about}: {better}"
     return text

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from agent import catalogue, po, say
+from agent import catalogue, po, say, why
 from tests.support.sentences import areas, sentences
 
 
@@ -73,8 +73,58 @@ def test_the_locale_decides_where_nobody_chose(monkeypatch):
     assert say.choose() == "en"
 
 
-def test_a_language_dropped_in_is_spoken_and_falls_back_to_english(monkeypatch, tmp_path):
-    area = tmp_path / "bo" / "LC_MESSAGES" / "station.po"
+@pytest.fixture
+def added(monkeypatch, tmp_path):
+    """The operator's folder of languages."""
+    kept = (catalogue.languages, catalogue.chain, catalogue.texts, catalogue._read, why._patterns)
+    monkeypatch.setattr(catalogue, "ADDED", tmp_path)
+    monkeypatch.setattr(say, "_chosen", "en")
+    for one in kept:
+        one.cache_clear()
+    yield tmp_path
+    for one in kept:
+        one.cache_clear()
+
+
+GOOD = (catalogue.SHIPPED / "zh/LC_MESSAGES/station.mo").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"junk" * 99, GOOD[:30], GOOD[: len(GOOD) // 2], GOOD[:8] + b"\xff" * 4 + GOOD[12:], GOOD.replace(b"UTF-8", b"UTF-x")],
+    ids=["empty", "junk", "head", "half", "count", "charset"],
+)  # fmt: skip
+def test_a_broken_catalogue_silences_nobody(added, data):
+    """Not the siren's event, and not the command that would say what is wrong."""
+    folder = added / "zh/LC_MESSAGES"
+    folder.mkdir(parents=True)
+    for area in ("station", *catalogue.BY_TEXT):
+        (folder / f"{area}.mo").write_bytes(data)
+    assert say.say_in("zh", "config.unreadable", why="No such file or directory") != "config.unreadable"
+    assert catalogue.folder_of("zh", catalogue.HELP) == catalogue.SHIPPED
+
+
+def test_a_folder_that_we_may_not_see_is_none(added, monkeypatch):
+    def barred(*_more, **_named):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(catalogue, "translation", barred)
+    assert catalogue.folder_of("zh", catalogue.HELP) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["{x.__class__}", "{x[0]}", "{x!r}", "{x:>99999999999}", "{", "}", "{} {0}", "{x", "%(x)s"]
+)
+def test_a_translators_braces_are_only_names(text):
+    assert catalogue.filled(text, {"x": "fact"}) == text
+
+
+def test_braces_that_are_meant_are_written_twice():
+    assert catalogue.filled("{{{x}}} {{ {x} }} {y}", {"x": "{x}"}) == "{{x}} { {x} } {y}"
+
+
+def test_a_language_dropped_in_is_spoken_and_falls_back_to_english(added):
+    area = added / "bo" / "LC_MESSAGES" / "station.po"
     area.parent.mkdir(parents=True)
     area.write_text(
         'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
@@ -82,16 +132,9 @@ def test_a_language_dropped_in_is_spoken_and_falls_back_to_english(monkeypatch, 
         encoding="utf-8",
     )
     area.with_suffix(".mo").write_bytes(po.compiled(po.read(area)))
-    monkeypatch.setattr(catalogue, "ADDED", tmp_path)
-    catalogue.languages.cache_clear()
-    catalogue.chain.cache_clear()
-    try:
-        assert say.choose("bo_CN") == "bo"
-        assert say.say("read.no_sensors", file="x") == "x ལ་ཚོར་ཆས་མེད།"
-        assert say.say("run.state", folder="x", why="y") == say.say_in("en", "run.state", folder="x", why="y")
-    finally:
-        catalogue.languages.cache_clear()
-        catalogue.chain.cache_clear()
+    assert say.choose("bo_CN") == "bo"
+    assert say.say("read.no_sensors", file="x") == "x ལ་ཚོར་ཆས་མེད།"
+    assert say.say("run.state", folder="x", why="y") == say.say_in("en", "run.state", folder="x", why="y")
 
 
 def test_a_missing_fact_and_an_unknown_code_are_shown_not_raised():
