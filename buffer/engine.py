@@ -162,11 +162,13 @@ class Engine:
             disk.sync(fresh)
             if any(file.exists() for file in disk.siblings(self.path)):
                 disk.set_aside(self.path)
+            fresh.rename(self.path)
         except (sqlite3.Error, OSError) as error:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)  # half of it, on a disk that is full
             self.notices.say("buffer.file_gone", rescued=False, error=str(error))
             return
         self.shut()
-        fresh.rename(self.path)
         self.frames = 0
         self.notices.say("buffer.file_gone", rescued=True, error="")
         self.open()

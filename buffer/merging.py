@@ -82,9 +82,11 @@ class Merger:
             yield run
 
     def _state(self, log: str, row: Row) -> tuple[object, ...] | None:
-        """None for a block that must stay alone: damaged, or settled in part."""
+        """None for a block that must stay alone: damaged, settled in part, or of a log that was forgotten meanwhile."""
         ledger = self._engine.ledger
         with ledger.lock:
+            if log not in ledger.logs:
+                return None
             done = [ledger.logs[log].book(LANE).done_on(route) for route in ledger.routes]
             holes = [sum(b - a + 1 for a, b in ranges.holes(row.first, row.last)) for ranges in done]
         if not row.sound or row.log.hex() != log or any(0 < hole <= row.span for hole in holes):

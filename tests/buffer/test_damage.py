@@ -3,6 +3,7 @@
 import random
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -296,6 +297,30 @@ def test_a_file_deleted_under_a_running_agent_is_written_out_again(tmp_path, how
         assert numbers(everything(buffer, "main", T, log)) == {1, 2, 3, 4}
     if how == "replaced":
         assert (disk.quarantined(path)[0] / "b.db").read_bytes() == b"somebody else's"
+
+
+def test_a_rescue_that_the_disk_refuses_leaves_the_file_open_and_nothing_lying_about(tmp_path, monkeypatch):
+    path, reports, rename = tmp_path / "b.db", Reports(), Path.rename
+
+    def refused(file, target):
+        if file.suffix == ".rescued":
+            raise OSError(28, "No space left on device")
+        return rename(file, target)
+
+    with opened(path, report=reports) as buffer:
+        put(buffer, T, b"1")
+        path.unlink()
+        with monkeypatch.context() as refusing:
+            refusing.setattr(Path, "rename", refused)
+            buffer._worker.ask(buffer._engine.keep_place).result(60)
+        assert not path.with_name("b.db.rescued").exists()
+        put(buffer, T, b"2")
+        buffer._worker.ask(buffer._engine.keep_place).result(60)
+        log = buffer.log
+        until(lambda: len(reports.of("buffer.file_gone")) == 2)
+    with opened(path) as buffer:
+        assert numbers(everything(buffer, "main", T, log)) == {1, 2}
+    assert [facts["rescued"] for facts in reports.of("buffer.file_gone")] == [False, True]
 
 
 def test_a_place_that_is_gone_too_leaves_the_file_open(tmp_path):

@@ -154,6 +154,23 @@ def test_what_changes_while_a_merge_is_at_work_stays_as_it_is(tmp_path, meanwhil
         assert merged == (60 if meanwhile == "nothing" else 0)
 
 
+def test_a_log_that_is_forgotten_while_a_merge_is_at_work_ends_nothing(tmp_path):
+    with opened(tmp_path / "b.db") as buffer:
+        put(buffer, T, *(b"%d" % number for number in range(120)))
+        old = buffer.log
+    with opened(tmp_path / "b.db") as buffer:
+        merger = Merger(buffer._engine, merge)
+
+        def work():
+            assert merger.step()
+            buffer._engine.ledger.forget(old)
+            while merger._round is not None:
+                merger.step()
+            return merger.merged
+
+        assert buffer._worker.ask(work).result(60) == 0
+
+
 def test_a_route_takes_only_its_lanes(tmp_path):
     with opened(tmp_path / "b.db", routes=[RouteSpec("alarms", lanes=(A,))]) as buffer:
         put(buffer, T, b"1")
