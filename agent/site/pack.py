@@ -91,18 +91,18 @@ def _checked(manifest: Mapping[str, Any], files: Mapping[str, bytes], now: int) 
 
 
 def _unpacked(data: bytes) -> dict[str, bytes]:
-    """Plain files with plain names, few enough to hold."""
+    """Plain files with plain names, few enough to hold: a sparse one has gigabytes without bringing them."""
     if len(data) > MOST_BYTES:
         raise LocalError("pack-size", f"more than {MOST_BYTES} bytes")
     files: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             for entry in tar:
-                stream = tar.extractfile(entry) if entry.isreg() else None
+                stream = tar.extractfile(entry) if entry.isreg() and not entry.issparse() else None
                 if stream is None or not plain_name(entry.name) or entry.name in files or len(files) > MOST_FILES:
                     raise LocalError("pack-entry", f"{entry.name!r:.60} does not belong in a pack")
                 files[entry.name] = stream.read(MOST_BYTES)
-    except (tarfile.TarError, EOFError, ValueError, OSError, OverflowError) as wrong:
+    except (tarfile.TarError, EOFError, ValueError, OSError, OverflowError, RecursionError) as wrong:
         raise LocalError("pack-archive", str(wrong)) from None
     return files
 

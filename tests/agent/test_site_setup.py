@@ -402,6 +402,13 @@ def with_entry(**facts):
     return out.getvalue()
 
 
+def headers_of_headers():
+    """Each says something of the next one: read one inside the other."""
+    entry = tarfile.TarInfo("more")
+    entry.type, entry.size = tarfile.XHDTYPE, 0
+    return entry.tobuf() * 2000
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -412,6 +419,8 @@ def with_entry(**facts):
         (with_entry(name="more"), "pack-damaged"),
         (with_entry(name="link", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "pack-entry"),
         (with_entry(name=CONFIG), "pack-entry"),
+        (with_entry(name="holes", type=tarfile.GNUTYPE_SPARSE), "pack-entry"),
+        (headers_of_headers(), "pack-archive"),
         (b"", "pack-archive"),
         (bytes(17 << 20), "pack-size"),
     ],
