@@ -2,6 +2,8 @@
 connection.
 """
 
+import errno
+import os
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
@@ -21,8 +23,7 @@ def load(file: Path, forgive: Collection[str] = (), *, lenient: bool = False) ->
     """
     reader = Reader(file, {})
     try:
-        with file.open("rb") as stream:
-            reader.data = tomllib.loads(stream.read(LARGEST_FILE).decode())
+        reader.data = tomllib.loads(_whole(file).decode())
     except OSError as wrong:
         reader.add("", [Problem("", "config.unreadable", {"why": wrong.strerror or str(wrong)})])
         return None, reader.findings
@@ -34,6 +35,15 @@ def load(file: Path, forgive: Collection[str] = (), *, lenient: bool = False) ->
 
         return forgiving(reader.data, lambda data: _checked(Reader(file, data), forgive))
     return _checked(reader, forgive)
+
+
+def _whole(file: Path) -> bytes:
+    """OSError for one that is too large: cut, it might be a good configuration without its last tables."""
+    with file.open("rb") as stream:
+        data = stream.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return data
 
 
 def _checked(reader: Reader, forgive: Collection[str]) -> tuple[Config | None, list[Finding]]:

@@ -36,6 +36,7 @@ PLAIN = str.maketrans(
     | dict(zip("─━│┃┄┌┐└┘├┤┬┴┼╭╮╰╯", "--||-++++" + "+" * 9, strict=True))
     | dict(zip("▁▂▃▄▅▆▇█░▒▓", "__..--=####"[:11], strict=True))
 )
+MOST_LOOKED_AT = 1 << 20  # bytes of a file that may be anything
 _STATION = re.compile(r"^\s*\[station\]\s*(?:#.*)?$(.*?)(?=^\s*\[|\Z)", re.MULTILINE | re.DOTALL)
 _LANGUAGE = re.compile(r"^\s*language\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
@@ -68,7 +69,8 @@ def configured(arguments: Sequence[str]) -> str:
         if name == "--config":
             file = value or following
     try:
-        text = Path(file).read_text("utf-8", errors="replace")
+        with Path(file).open("rb") as stream:
+            text = stream.read(MOST_LOOKED_AT).decode("utf-8", errors="replace")
     except OSError:
         return ""
     station = _STATION.search(text)

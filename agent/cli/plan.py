@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.common import complain, print_json, with_json
+from agent.cli.common import complain, load_or_say, print_json, with_json
 from agent.cli.facts import named
 from drivers.api import Problem
 
@@ -40,7 +40,9 @@ def add(verbs: Any) -> None:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    config, problems, plans = _load(options)
+    if (loaded := _load(options)) is None:
+        return 2
+    config, problems, plans = loaded
     if config is not None and plans is not None:
         problems += [*_strangers(config, plans), *_clips(config, plans)]
     if options.json:
@@ -59,7 +61,9 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def run_show(options: argparse.Namespace) -> int:
-    _config, problems, plans = _load(options)
+    if (loaded := _load(options)) is None:
+        return 2
+    _config, problems, plans = loaded
     if plans is None:
         from agent.say import say
 
@@ -87,15 +91,16 @@ def run_show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(options: argparse.Namespace) -> "tuple[Config | None, list[Problem], Plans | None]":
-    """The plans of a station, in its language, against the signals that its actuators know."""
-    from agent.config_load import load as load_config
+def _load(options: argparse.Namespace) -> "tuple[Config | None, list[Problem], Plans | None] | None":
+    """The plans of a station, in its language, against the signals that its actuators know; None where its configuration is
+    wrong, which was said.
+    """
     from agent.plan_file import load
     from drivers.actuators.patterns import shipped
 
-    config = load_config(options.config)[0] if options.config else None
+    config = load_or_say(options.config, as_json=options.json) if options.config else None
     if options.config and config is None:
-        return None, [Problem("config", "config.findings", {"count": "", "file": options.config})], None
+        return None
     own = config.path(config.warnings.plans) if config and config.warnings and config.warnings.plans else None
     language = config.language if config else (options.lang or "zh")
     signals = set(shipped())

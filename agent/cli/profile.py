@@ -185,7 +185,7 @@ def _say(path: Path, problems: Any) -> None:
     from agent.say import say
 
     for one in problems:
-        print(f"{path}: {one.key}: {say(one.code, **one.facts)}", file=sys.stderr)
+        print(f"{path}: {one.key and one.key + ': '}{say(one.code, **one.facts)}", file=sys.stderr)
 
 
 def _print(profile: "Profile", facts: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.language import configured
 from agent.config import names_of
 from agent.config_load import load
 
@@ -142,6 +143,17 @@ def test_bytes_that_are_no_text(tmp_path, data):
     config, found = load(file)
     assert config is None
     assert found[0].problem.code == "config.not_toml"
+
+
+def test_a_file_without_an_end_is_not_read_to_it(tmp_path):
+    """Nor is one that is too long used without its last tables."""
+    file = tmp_path / "station.toml"
+    file.write_text('[station]\nid = "a"\n' + "#" * (1 << 20) + "\n[warnings]\n")
+    for endless in (file, Path("/dev/zero")):
+        config, found = load(endless)
+        assert config is None
+        assert (found[0].problem.code, found[0].problem.facts["why"]) == ("config.unreadable", "File too large")
+    assert configured(["--config", "/dev/zero"]) == ""
 
 
 def fengsui(*arguments: str, **keywords) -> subprocess.CompletedProcess:

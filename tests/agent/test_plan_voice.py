@@ -168,8 +168,9 @@ def test_plan_check_finds_clips_and_actuators_that_are_gone(tmp_path, capsys):
     assert [problem.facts["actuator"] for problem in plan._strangers(made, found)] == ["gone"]
     clips = [problem.facts["file"].name for problem in plan._clips(made, found)]
     assert clips == ["evacuate.wav", "exercise.wav"]
-    assert main(["plan", "check", "--config", str(tmp_path / "none.toml")]) == 1
-    capsys.readouterr()
+    for words in (["check"], ["show", "flood", "red"]):
+        assert main(["--lang", "en", "plan", *words, "--config", str(tmp_path / "none.toml")]) == 2
+        assert "cannot read this file (No such file or directory)" in capsys.readouterr().err
 
 
 def plan_config(folder, station, warnings):
