@@ -78,7 +78,7 @@ class Down:
         """An alert that some instance of the group was given. Where that was another, it goes by us too, a little later: the
         other may be gone without the broker's knowing, and two modems are better than one.
         """
-        if payload in self._seen or self._covering >= MOST_COVERED:
+        if len(payload) > MOST_SEALED or payload in self._seen or self._covering >= MOST_COVERED:
             return
         self._covering += 1
         asyncio.get_running_loop().call_later(COVER, self._covered, topic, text, payload)
