@@ -190,3 +190,17 @@ def test_a_digest_goes_on_without_a_series_that_nothing_gives(site):
     config, findings = load(site / "station.toml", lenient=True)
     assert config is not None, [str(one) for one in findings]
     assert config.narrow.series == ["wind.speed"]
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [("fast = 3", True), ('fast = { when = "no.such > 1", interval = "x" }', True), ('"fast.x" = 3', False)],
+    ids=["number", "interval", "a key of that name"],
+)
+def test_what_hastens_a_sensor_costs_no_rule_and_ends(tmp_path, line, kept):
+    """A rule on the sensor's series stays, since the sensor does; and where nothing can be taken away, it is given up."""
+    fast = next(one for one in GOOD.splitlines() if one.startswith("fast"))
+    (tmp_path / "station.toml").write_text(GOOD.replace(fast, line))
+    config, findings = load(tmp_path / "station.toml", lenient=True)
+    assert len(findings) == 1
+    assert (config is not None and [one.name for one in config.rules] == ["storm"]) is kept
