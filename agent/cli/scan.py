@@ -70,11 +70,12 @@ def _parities(text: str) -> tuple[str, ...]:
 def _units(text: str) -> tuple[int, ...]:
     """`1-20,80`."""
     with wanted("option.units", text):
-        spans = [part.partition("-") for part in text.split(",")]
-        units = tuple(unit for first, _, last in spans for unit in range(int(first), int(last or first) + 1))
-        if not units or not all(1 <= unit <= 247 for unit in units):
+        spans = [
+            (int(first), int(last or first)) for first, _, last in (part.partition("-") for part in text.split(","))
+        ]
+        if not all(1 <= first <= last <= 247 for first, last in spans):
             raise ValueError(text)
-        return units
+        return tuple(unit for first, last in spans for unit in range(first, last + 1))
 
 
 def run(options: argparse.Namespace) -> int:

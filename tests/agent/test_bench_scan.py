@@ -113,6 +113,7 @@ def test_what_is_offered_is_good_when_it_is_added(tmp_path):
         (["scan", "README.md"], "README.md"),
         (["scan", "--baud", "fast"], "--baud: fast: speeds from 300"),
         (["scan", "--units", "0-5"], "--units: 0-5: addresses from 1 to 247"),
+        (["scan", "--units", "1-99999999999"], "--units: 1-99999999999: addresses from 1 to 247"),
         (["scan", "--parity", "X"], "--parity: X: parities are N, E and O"),
         (["scan", "--timeout", "0"], "--timeout: 0 is no time"),
         (["monitor", "http://x"], "http"),
