@@ -60,8 +60,9 @@ is_ours() {
 place() {
     from=$base/releases/$2/system/$1
     [ -e "$from" ] || return 0 # a release that was laid by hand brings none
+    if cmp -s -- "$from" "$3"; then return 0; fi # not even on a full disk can this fail
     if [ -e "$3" ] && ! is_ours "$3" "$1"; then
-        cmp -s -- "$from" "$3" || say changed_by_hand "$3" "$from"
+        say changed_by_hand "$3" "$from"
         return 0
     fi
     mkdir -p -- "$(dirname -- "$3")" && cp -- "$from" "$3.new" && chmod 644 "$3.new" && mv -- "$3.new" "$3"

@@ -103,7 +103,7 @@ fi
 echo failed >"$base/releases/$new/.failed"
 if [ -n "$old" ]; then
     say goes_back "$new" "$old"
-    put_in_force "$old"
+    put_in_force "$old" || point current "$old" # a full disk keeps a unit from being put back, and not the release
     if wanted; then restart; fi
 else
     say nothing_before "$new"

@@ -113,6 +113,21 @@ def test_a_release_that_was_laid_by_hand_is_gone_back_to(machine):
     assert machine.in_force() == before
 
 
+def test_a_disk_that_takes_no_unit_back_does_not_keep_the_failing_release(machine):
+    before, parts = machine.in_force(), (machine.base / "current").resolve() / "system/fengsui.sysusers"
+    failing = next(release for release in machine.base.glob("releases/*") if (release / ".failed").exists())
+    (failing / ".attempts").unlink()
+    (machine.base / "trial").symlink_to(f"releases/{failing.name}")
+    whole, in_the_way = parts.read_bytes(), machine.root / "etc/sysusers.d/fengsui.conf.new"
+    parts.write_bytes(whole + b"# older\n")
+    in_the_way.mkdir()
+    assert machine.settle() == 1
+    assert in_the_way.exists()  # the unit could not be put back
+    parts.write_bytes(whole)
+    shutil.rmtree(in_the_way)
+    assert machine.in_force() == before
+
+
 def test_an_agent_that_was_switched_off_is_not_started(machine):
     before = (machine.base / "current").readlink()
     machine.off.touch()
