@@ -18,7 +18,20 @@ def pytest_report_header() -> str:
     return "broker: only the embedded one; tests that need Mosquitto are skipped (Debian: apt install mosquitto)"
 
 
+# What takes long begins first, and what is many and short fills the gaps at the end.
+FIRST = (
+    "tests/test_demo.py",
+    "tests/agent/test_narrow_whole.py",
+    "tests/faults/",
+    "tests/test_guides.py",
+    "tests/agent/",
+)
 IN_ORDER = ("tests/agent/test_release.py", "tests/test_release_offline.py")  # one machine, installed on again and again
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers share one order."""
+    items.sort(key=lambda item: next((n for n, head in enumerate(FIRST) if item.nodeid.startswith(head)), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)

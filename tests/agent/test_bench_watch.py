@@ -112,9 +112,13 @@ class Terminal:
 async def terminal(*arguments):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
+    env = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")
+    }  # pytest-xdist sets them
+    env |= {"TERM": "xterm", "NO_COLOR": "1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "agent.cli", "--lang", "en", *map(str, arguments), cwd=ROOT,
-        stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+        stdin=theirs, stdout=theirs, stderr=theirs, env=env,
     )  # fmt: skip
     try:
         yield Terminal(ours, process)
