@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from agent import places
-from agent.buttons import ButtonConfig
+from agent.alerts import places
+from agent.alerts.hours import HoursConfig
+from agent.alerts.plan_file import load as load_plans
+from agent.alerts.plans import Plans
 from agent.finding import Finding
-from agent.hours import HoursConfig
-from agent.plan_file import load as load_plans
-from agent.plans import Plans
-from agent.route import RouteConfig
-from agent.rules import RuleConfig
+from agent.links.route import RouteConfig
+from agent.spot.buttons import ButtonConfig
+from agent.spot.rules import RuleConfig
 from drivers.api import Context, Factory, SeriesSpec
 from drivers.bus import BusConfig
 from drivers.values import Duration, Size
 from protocols.errors import ProtocolError
 
 if TYPE_CHECKING:
+    from agent.alerts.hearing import MicrophoneConfig
     from agent.bearers.config import BearerTable, NarrowConfig
     from agent.consistency import ConsistencyConfig
-    from agent.contacts import ContactsConfig
     from agent.derive.config import DerivedTable
-    from agent.hearing import MicrophoneConfig
     from agent.lan import LanConfig
+    from agent.spot.contacts import ContactsConfig
 
 RUNTIME = Path("/run/fengsui")  # RuntimeDirectory= of the unit
 
@@ -75,7 +75,7 @@ class ControlConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class WarningsConfig(HoursConfig, forbid_unknown_fields=True, kw_only=True):
     """Whom to believe: a signed key-set file and the root keys (hex) that may sign one, two of three. And when what may
-    be heard: see `agent.hours`.
+    be heard: see `agent.alerts.hours`.
     """
 
     keyset: str

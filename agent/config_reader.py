@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from agent.buttons import ButtonConfig
 from agent.config import BufferConfig, ClockConfig, Config, ControlConfig, Made, StationConfig, WarningsConfig
 from agent.finding import Finding
-from agent.route import RouteConfig
-from agent.rules import RuleConfig
+from agent.links.route import RouteConfig
+from agent.spot.buttons import ButtonConfig
+from agent.spot.rules import RuleConfig
 from drivers import registry
 from drivers.api import Problem
 from drivers.bus import BusConfig
 from drivers.collect import collect
 
 if TYPE_CHECKING:
+    from agent.alerts.hearing import MicrophoneConfig
     from agent.bearers.config import BearerTable, NarrowConfig
     from agent.consistency import ConsistencyConfig
-    from agent.contacts import ContactsConfig
     from agent.derive.config import DerivedTable
-    from agent.hearing import MicrophoneConfig
     from agent.lan import LanConfig
+    from agent.spot.contacts import ContactsConfig
 
 T = TypeVar("T", bound=msgspec.Struct)
 U = TypeVar("U")
@@ -162,7 +162,7 @@ def _narrow(reader: Reader) -> "tuple[list[BearerTable], NarrowConfig | None]":
 def _contacts(reader: Reader) -> "ContactsConfig | None":
     if "contacts" not in reader.data:
         return None
-    from agent.contacts import ContactsConfig
+    from agent.spot.contacts import ContactsConfig
 
     return reader.one("contacts", ContactsConfig)
 
@@ -188,7 +188,7 @@ def _microphone(reader: Reader) -> "MicrophoneConfig | None":
     """`[microphone]`; a station without it listens to nothing."""
     if "microphone" not in reader.data:
         return None
-    from agent.hearing import MicrophoneConfig
+    from agent.alerts.hearing import MicrophoneConfig
 
     return reader.one("microphone", MicrophoneConfig, MicrophoneConfig())
 

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent import places
-from agent.buttons import check_button, check_buttons
+from agent.alerts import places
+from agent.alerts.hours import check_hours
+from agent.alerts.plan_file import load as load_plans
 from agent.catalogue import languages
 from agent.clock import SOURCES
 from agent.config import BufferConfig, ClockConfig, Config, StationConfig, measured, plans_of, specs_of
-from agent.hours import check_hours
-from agent.plan_file import load as load_plans
 from agent.ports import Owner, shared
-from agent.rule_check import check_rules
-from agent.trust import KEPT, check_keyring
+from agent.spot.buttons import check_button, check_buttons
+from agent.spot.rule_check import check_rules
+from agent.trust.keyset import KEPT, check_keyring
 from drivers.actuators.patterns import shipped
 from drivers.actuators.relay_config import RelayConfig, conflicts
 from drivers.api import Context, Problem
@@ -137,7 +137,7 @@ def _local(config: Config, context: Context) -> Iterator[tuple[str, Iterable[Pro
         yield f"button {button.name}", check_button(button, [bus.name for bus in config.buses], plans)
     yield "", check_buttons(config.buttons)
     if config.contacts is not None:
-        from agent.contacts import check_contacts
+        from agent.spot.contacts import check_contacts
 
         yield "contacts", check_contacts(config.contacts)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.config import Config
-from agent.route import RouteConfig
-from agent.uplink_encode import encoder
-from agent.uplink_send import HEAD
-from agent.window import LEAST_MESSAGE
+from agent.links.route import RouteConfig
+from agent.links.uplink_encode import encoder
+from agent.links.uplink_send import HEAD
+from agent.links.window import LEAST_MESSAGE
 from buffer.model import Block, Lane
 from drivers.api import Context, SeriesSpec
 from protocols import columns, envelope

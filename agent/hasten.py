@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from agent.rule_check import check_condition
-from agent.windows import Track
+from agent.spot.rule_check import check_condition
+from agent.spot.windows import Track
 from drivers.api import Problem, SeriesSpec, Source
 from drivers.pace import Fast
 from protocols.quality import Flag, flag_of

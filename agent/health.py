@@ -9,8 +9,8 @@ from typing import Any
 
 from agent import __version__
 from agent.clock import Clock
+from agent.links.route import RouteConfig
 from agent.record import Recorder
-from agent.route import RouteConfig
 from buffer.model import Lane
 from buffer.store import Buffer
 from drivers.api import Actuator, Source

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agent.alerts.policy import Place, powers_here
 from agent.config import Config
-from agent.keyrings import expiries
-from agent.policy import Place, powers_here
-from agent.trust import KEPT, read_keyring, roots_of
+from agent.trust.keyrings import expiries
+from agent.trust.keyset import KEPT, read_keyring, roots_of
 from protocols import sm2
 from protocols.alert import ClockReading, Level, Permission, Refusal
 from protocols.keyring import Keyring, fingerprint, open_keyset

@@ -8,27 +8,27 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent import inhibit
-from agent.alerting import Alerting
-from agent.buttons import Button, ButtonConfig, Push, input_of
+from agent.alerts import inhibit
+from agent.alerts.alerting import Alerting
+from agent.alerts.inhibit import Inhibit
 from agent.config import Config
 from agent.control import Verb
-from agent.drill import Drill, Tap, self_test
-from agent.inhibit import Inhibit
-from agent.local import LocalAlarms
-from agent.recall import Recalled, recall
 from agent.record import Recorder
-from agent.rules import Rule
 from agent.say import say_in
+from agent.spot.buttons import Button, ButtonConfig, Push, input_of
+from agent.spot.drill import Drill, Tap, self_test
+from agent.spot.local import LocalAlarms
+from agent.spot.recall import Recalled, recall
+from agent.spot.rules import Rule
 from agent.supervisor import Supervisor
 from buffer.model import Lane
 from drivers.api import Actuator, Context, Source
 
 if TYPE_CHECKING:
-    from agent.contacts import Contacts, Person, Reach
+    from agent.spot.contacts import Contacts, Person, Reach
 
 if TYPE_CHECKING:
-    from agent.hearing import Ear
+    from agent.alerts.hearing import Ear
 
 
 class OnSite:
@@ -134,7 +134,7 @@ class OnSite:
     def _make_contacts(self) -> "Contacts | None":
         if self._config.contacts is None or self._alerting is None:
             return None
-        from agent import contacts
+        from agent.spot import contacts
 
         made = contacts.Contacts(
             self._config.contacts,
@@ -152,7 +152,7 @@ class OnSite:
     def _make_ear(self, tap: Tap, context: Context) -> "Ear | None":
         if self._config.microphone is None or self._alerting is None:
             return None
-        from agent.hearing import Ear
+        from agent.alerts.hearing import Ear
 
         made = Ear(self._config.microphone, tap, context.report)
         tap.listeners.append(made.step)

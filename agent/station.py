@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, storage
-from agent.accounting import Accounting, known_key
 from agent.clock import Clock
 from agent.config import Config
 from agent.control import Verb
 from agent.door import open_door
 from agent.health import Health
+from agent.links.accounting import Accounting, known_key
+from agent.links.route import RouteConfig
 from agent.notify import Notifier
 from agent.on_site import OnSite
 from agent.record import Recorder
-from agent.route import RouteConfig
 from agent.sampling import close_buses, context_of
 from agent.sensing import Sensing
 from agent.supervisor import CoreFault, Supervisor
@@ -32,8 +32,8 @@ from drivers.api import Context
 from drivers.within import within
 
 if TYPE_CHECKING:
-    from agent.beacons import Named
     from agent.bearers.fleet import Fleet
+    from agent.trust.beacons import Named
 
 log = logging.getLogger(__name__)
 

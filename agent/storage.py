@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from agent import bodies
 from agent.config import Config
+from agent.links import bodies
 from buffer.model import Lane, Options, RouteSpec
 from buffer.store import Buffer
 from drivers.api import Report

@@ -2,14 +2,14 @@
 Judges nothing itself.
 """
 
-from agent.alerting import Alerting
-from agent.beacons import Beacons, Fetch
+from agent.alerts.alerting import Alerting
 from agent.clock import Clock
 from agent.config import Config
-from agent.keyrings import Keyrings
 from agent.record import Recorder
-from agent.trust import KEPT, roots_of
-from agent.trusting import Trusting
+from agent.trust.beacons import Beacons, Fetch
+from agent.trust.keyrings import Keyrings
+from agent.trust.keyset import KEPT, roots_of
+from agent.trust.trusting import Trusting
 from protocols.keyring import Keyring
 
 NUMBER = "keyset.number"  # the highest ever seen: it never goes back, also where the file is lost

@@ -5,10 +5,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent import bodies
 from agent.config import Config
+from agent.links import bodies
+from agent.links.route import RouteConfig
 from agent.record import Recorder
-from agent.route import RouteConfig
 from agent.supervisor import Supervisor
 from agent.warning_path import WarningPath
 from agent.watchdog import Watchdog
@@ -16,10 +16,10 @@ from protocols import envelope
 from protocols.area import code_text
 
 if TYPE_CHECKING:
-    from agent.beacons import Named
-    from agent.commands import Commands
-    from agent.downlink import OnWarning
-    from agent.uplink import Uplink
+    from agent.links.commands import Commands
+    from agent.links.downlink import OnWarning
+    from agent.links.uplink import Uplink
+    from agent.trust.beacons import Named
 
 FAREWELL_LOOKS = 0.05  # seconds
 PATIENCE = 60.0  # seconds; a link's loop comes round every second, but a connect may block its own thread longer
@@ -77,10 +77,10 @@ class Uplinks:
         return {uplink.name: uplink.status() for uplink in self.all}
 
     def _uplink(self, route: RouteConfig) -> "Uplink":
-        from agent.answering import commands_of
-        from agent.downlink import Downlink
-        from agent.uplink import Uplink
-        from agent.uplink_encode import encoder
+        from agent.links.answering import commands_of
+        from agent.links.downlink import Downlink
+        from agent.links.uplink import Uplink
+        from agent.links.uplink_encode import encoder
 
         config, recorder, path = self._config, self._recorder, self._path
         station, buffer, clock, report = config.station.id, recorder.buffer, recorder.clock, recorder.report

@@ -5,26 +5,26 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.alerting import Alerting
-from agent.beacons import Fetch
+from agent.alerts.alerting import Alerting
+from agent.alerts.evidence import Record
+from agent.alerts.hours import policy_of
+from agent.alerts.journal_file import JournalFile
+from agent.alerts.policy import Place
+from agent.alerts.right_of_way import RightOfWay
 from agent.config import Config, names_of, plans_of
 from agent.control import Verb
 from agent.doctor.verbs import verbs as bench_verbs
-from agent.drill import Tap
-from agent.evidence import Record
-from agent.hours import policy_of
-from agent.journal_file import JournalFile
-from agent.policy import Place
 from agent.record import Recorder
-from agent.right_of_way import RightOfWay
+from agent.spot.drill import Tap
 from agent.supervisor import Supervisor
+from agent.trust.beacons import Fetch
 from agent.trust_path import open_trust
 from agent.watchdog import Watchdog
 from drivers.api import Actuator
 from protocols.keyring import Keyring
 
 if TYPE_CHECKING:
-    from agent.trusting import Trusting
+    from agent.trust.trusting import Trusting
 
 PATIENCE = 90.0  # seconds; the loop of `alerting` comes round every 30
 
@@ -96,7 +96,7 @@ def _receipts(config: Config, recorder: Recorder) -> Record:
     """Acknowledgements are signed, where there can be any."""
     if config.warnings is None:
         return recorder.event
-    from agent.receipts import Receipts
+    from agent.alerts.receipts import Receipts
 
     return Receipts(config.station.id, config.state, recorder.clock, recorder.event)
 

@@ -5,7 +5,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from agent.uplink import Uplink
+from agent.links.uplink import Uplink
 from benchmarks.report import Figure, Measured, measures
 from benchmarks.uplink_scene import Store, make, platform, running, until
 from tests.support import netns

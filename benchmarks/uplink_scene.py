@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.route import RouteConfig
-from agent.uplink import Uplink
-from agent.uplink_encode import encoder
+from agent.links.route import RouteConfig
+from agent.links.uplink import Uplink
+from agent.links.uplink_encode import encoder
 from buffer.model import Lane, RouteSpec
 from buffer.store import Buffer
 from protocols import columns, event

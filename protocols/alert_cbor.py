@@ -1,5 +1,5 @@
 """An alert's signed bytes: `[v, issuer, seq, status, msgType, chain, event, level, action, onset, expires, area,
-text-digest]` in deterministic CBOR. Checks form, not sense: whether a warning applies is `agent.decide`'s business.
+text-digest]` in deterministic CBOR. Checks form, not sense: whether a warning applies is `agent.alerts.decide`'s business.
 """
 
 import re

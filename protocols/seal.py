@@ -1,7 +1,7 @@
 """The seal: what makes an alert believed, never where it came from. Pure; keys and time are arguments.
 
 `verify` answers who said it and what each signer's word is worth; whether it applies here, is new, or has expired is
-decided in `agent.decide`, where the station's place and memory are known.
+decided in `agent.alerts.decide`, where the station's place and memory are known.
 """
 
 from dataclasses import dataclass

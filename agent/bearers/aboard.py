@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from agent.alerting import Alerting
+from agent.alerts.alerting import Alerting
+from agent.alerts.orders import Order
 from agent.bearers.beacon_fire import kind_of
 from agent.bearers.fleet import Fleet, House, OnCommand, OnWarning
 from agent.bearers.texting import LONGEST, Texting
@@ -11,10 +12,9 @@ from agent.bearers.wide import Uplink
 from agent.clock import Clock
 from agent.config import Config
 from agent.on_site import OnSite
-from agent.orders import Order
 from agent.record import Recorder
 from agent.say import say_in
-from agent.trusting import Trusting
+from agent.trust.trusting import Trusting
 from drivers.api import Context, SeriesSpec
 from protocols.alert import VerifiedAlert, displayable
 from protocols.seal import verify

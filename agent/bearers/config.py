@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from agent.rules import LevelName
+from agent.spot.rules import LevelName
 from drivers import registry
 from drivers.api import Context, Factory, Problem
 from drivers.collect import collect

@@ -1,6 +1,6 @@
 """The loop of one platform's bearers: look what waits, choose, send, hear what became of it, settle.
 
-Decides nothing about what goes by which bearer (`schedule`), and makes no datagram (`making`). The platform's MQTT is one of the bearers: it carries by itself (`agent.uplink`), and is only watched here.
+Decides nothing about what goes by which bearer (`schedule`), and makes no datagram (`making`). The platform's MQTT is one of the bearers: it carries by itself (`agent.links.uplink`), and is only watched here.
 """
 
 import asyncio

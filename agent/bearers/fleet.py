@@ -24,7 +24,7 @@ from agent.bearers.stock import Stock
 from agent.bearers.urgency import top_level
 from agent.bearers.wide import Uplink, Wide
 from agent.config import Config
-from agent.downlink import Command
+from agent.links.downlink import Command
 from agent.record import Recorder
 from agent.supervisor import Supervisor, Work
 from buffer.model import Lane
@@ -53,7 +53,7 @@ class OnCommand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the rest of the station gives: `warning` and `trust` as `agent.downlink` has them, `commands` by route."""
+    """What the rest of the station gives: `warning` and `trust` as `agent.links.downlink` has them, `commands` by route."""
 
     uplinks: Sequence[Uplink]
     commands: Mapping[str, OnCommand]

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from agent.keyrings import replace
+from agent.trust.keyrings import replace
 from protocols.errors import LocalError
 from protocols.narrow.keys import EPOCH_SALT_BYTES, Epoch
 

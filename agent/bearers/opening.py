@@ -10,7 +10,7 @@ from agent.bearers.config import BearerTable, NarrowConfig
 from agent.bearers.keeper import KEY_FILE, PUBLIC_FILE, open_private
 from agent.bearers.lanes import Policy
 from agent.bearers.line import Line, way_of
-from agent.keyrings import replace
+from agent.trust.keyrings import replace
 from drivers.api import Bearer, Context, SeriesSpec
 from protocols.narrow import header, keys
 from protocols.narrow.schema import Schema, schema, series

@@ -7,7 +7,7 @@ text that must be the word: "not OK" acknowledges nothing.
 import unicodedata
 from collections.abc import Iterable
 
-from agent.contacts import Person
+from agent.spot.contacts import Person
 from protocols.sms_numbers import international
 
 LONGEST = 40  # characters of a text that can be an answer

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from agent.bearers.sms_ack import acknowledges
-from agent.contacts import Person
+from agent.spot.contacts import Person
 from buffer.model import Lane
 from drivers.api import Accepted, Bearer, Declined, Sent
 
@@ -39,7 +39,7 @@ class Texter(Protocol):
 
 
 class Texting:
-    """`words(alert)` is what is sent; `acknowledge(by)` hears of an answer. `reach` is an `agent.contacts.Reach`."""
+    """`words(alert)` is what is sent; `acknowledge(by)` hears of an answer. `reach` is an `agent.spot.contacts.Reach`."""
 
     def __init__(
         self,

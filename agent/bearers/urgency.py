@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.rules import LevelName
+from agent.spot.rules import LevelName
 from protocols.alert import Level
 
 BY_HAND = "alarm.by_hand"  # a person on the spot: no level, and no doubt

@@ -18,7 +18,7 @@ class Counts(Protocol):
 
 
 class Uplink(Protocol):
-    """The part of `agent.uplink.Uplink` that is watched."""
+    """The part of `agent.links.uplink.Uplink` that is watched."""
 
     name: str
 

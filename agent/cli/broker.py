@@ -13,9 +13,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.route import RouteConfig
+from agent.links.route import RouteConfig
+from agent.links.tls import SecretError, Tls, credentials
 from agent.say import say
-from agent.tls import SecretError, Tls, credentials
 from protocols.alert import ClockReading
 
 WAIT = 15.0  # seconds for an answer of the broker

@@ -9,7 +9,7 @@ from agent.cli.broker_options import with_broker
 from agent.cli.common import complain, print_json, seconds, with_json
 
 if TYPE_CHECKING:
-    from agent.listen import Tracker
+    from agent.subscriber.listen import Tracker
 
 SAVE_EVERY = 10.0  # seconds: what a kill -9 makes a subscriber see twice
 
@@ -38,9 +38,9 @@ def add(verbs: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from agent.audit import is_public
     from agent.cli.broker import Client, Refused
-    from agent.listen import Tracker
+    from agent.subscriber.audit import is_public
+    from agent.subscriber.listen import Tracker
 
     tracker = Tracker(root=options.root)
     try:
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 def _follow(client: Any, tracker: "Tracker", options: argparse.Namespace) -> None:
     from time import monotonic
 
-    from agent.heal import Healer
+    from agent.subscriber.heal import Healer
 
     healer, save_at = Healer(tracker), monotonic() + SAVE_EVERY
     try:

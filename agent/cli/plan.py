@@ -10,8 +10,8 @@ from agent.cli.facts import named
 from drivers.api import Problem
 
 if TYPE_CHECKING:
+    from agent.alerts.plans import Plans
     from agent.config import Config
-    from agent.plans import Plans
 
 
 def add(verbs: Any) -> None:
@@ -95,7 +95,7 @@ def _load(options: argparse.Namespace) -> "tuple[Config | None, list[Problem], P
     """The plans of a station, in its language, against the signals that its actuators know; None where its configuration is
     wrong, which was said.
     """
-    from agent.plan_file import load
+    from agent.alerts.plan_file import load
     from drivers.actuators.patterns import shipped
 
     config = load_or_say(options.config, as_json=options.json) if options.config else None
@@ -122,7 +122,7 @@ def _strangers(config: "Config", plans: "Plans") -> Iterator[Problem]:
 
 def _clips(config: "Config", plans: "Plans") -> Iterator[Problem]:
     """Clips that a plan names and a speaker has not, or could not play; the drill's marks with them."""
-    from agent.plans import DRILL_CLIP
+    from agent.alerts.plans import DRILL_CLIP
 
     named = sorted({plan.voice.clip for plan in plans.plans if plan.voice.clip})
     for speaker, folder in _speakers(config):

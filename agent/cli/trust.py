@@ -43,8 +43,8 @@ def add_keyset(options: argparse.Namespace) -> int:
     if config is None:
         return 2
     from agent.control import ask_any
-    from agent.keyrings import read
     from agent.keyset_check import in_force, judged, unusable
+    from agent.trust.keyrings import read
     from protocols.alert import Refusal
 
     data = read(options.file)
@@ -74,8 +74,8 @@ def add_keyset(options: argparse.Namespace) -> int:
 
 def _store(config: "Config", data: bytes) -> None:
     """For the next start, as the owner of the state directory will read it."""
-    from agent.keyrings import replace
-    from agent.trust import KEPT
+    from agent.trust.keyrings import replace
+    from agent.trust.keyset import KEPT
 
     config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     replace(config.state / KEPT, data)
@@ -113,8 +113,8 @@ def check_trust(options: argparse.Namespace) -> int:
     config = _config(options)
     if config is None:
         return 2
-    from agent.keyrings import read
     from agent.keyset_check import Found, faults, in_force, judged
+    from agent.trust.keyrings import read
     from protocols.alert import Refusal
 
     found = in_force(config)
@@ -139,7 +139,7 @@ def check_trust(options: argparse.Namespace) -> int:
 
 def _roots_missing(config: "Config") -> None:
     """Why two good signatures may not be enough here."""
-    from agent.trust import roots_of
+    from agent.trust.keyset import roots_of
     from protocols import sm2
     from protocols.keyring import fingerprint
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from agent import places
+from agent.alerts import places
 from agent.cli.common import complain, print_json
 from agent.cli.warn import NAMES
 from agent.issue import WORDS, after, draft, load_keys, read_sealed

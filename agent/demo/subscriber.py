@@ -6,7 +6,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from agent.demo.publisher import Publisher
-from agent.listen import Tracker
+from agent.subscriber.listen import Tracker
 from protocols.envelope import DEFAULT_ROOT
 
 log = logging.getLogger(__name__)

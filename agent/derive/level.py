@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from agent.derive.model import Moment, Stateless, usable
-from agent.windows import Window
+from agent.spot.windows import Window
 from drivers.api import SeriesSpec
 from drivers.values import Duration
 from protocols.quality import Flag, Reason, flag_of, quality, worse

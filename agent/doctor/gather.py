@@ -16,8 +16,8 @@ from agent.control import ask_any
 from agent.doctor import network, system
 from agent.doctor.facts import Facts, Probe, Ring, Secret
 from agent.forecast import forecast
+from agent.links.tls import find
 from agent.station_key import KEY_FILE
-from agent.tls import find
 from drivers.address import parse
 from drivers.api import Outcome, Verdict
 
@@ -76,7 +76,7 @@ def secrets(config: Config) -> Iterator[Secret]:
 
 def ring(config: Config) -> Ring | None:
     """The newest key-set that is believed: the one kept, else the one configured."""
-    from agent.trust import KEPT, read_keyring, roots_of
+    from agent.trust.keyset import KEPT, read_keyring, roots_of
     from protocols.alert import Refusal
     from protocols.keyring import fingerprint
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.doctor.facts import Broker
-from agent.route import RouteConfig
-from agent.tls import SecretError, Tls, find
+from agent.links.route import RouteConfig
+from agent.links.tls import SecretError, Tls, find
 from protocols.alert import ClockReading
 
 PATIENCE = 5.0  # seconds; a technician waits

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from agent.alerts.intake import Done
 from agent.control import Verb
-from agent.drill import tested
-from agent.intake import Done
+from agent.spot.drill import tested
 from drivers.api import Outcome
 from drivers.within import within
 
@@ -18,7 +18,7 @@ LARGEST = 16 * 1024  # bytes; the intake itself refuses what no warning can have
 
 
 class Path(Protocol):
-    """The part of `agent.alerting.Alerting` that is asked."""
+    """The part of `agent.alerts.alerting.Alerting` that is asked."""
 
     def submit(self, bearer: str, data: bytes, retained: bool, done: Done) -> None: ...
     def status(self) -> Mapping[str, Any]: ...

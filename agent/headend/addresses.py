@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from agent.downlink import prefixes
 from agent.headend.config import HeadendConfig
+from agent.links.downlink import prefixes
 from protocols.narrow import header
 from protocols.rdss import card_name
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from agent.finding import Finding
-from agent.route import RouteConfig
+from agent.links.route import RouteConfig
 from drivers import registry
 from drivers.api import Context, Factory, Problem
 from drivers.collect import collect

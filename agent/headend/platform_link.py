@@ -11,9 +11,9 @@ from paho.mqtt.packettypes import PacketTypes
 
 from agent.clock import BUILD_TIME
 from agent.headend.config import HeadendConfig
-from agent.mqtt import Connection, Link, LinkDown, accepting
-from agent.mqtt_words import Inbound, blank
-from agent.uplink import options_of
+from agent.links.mqtt import Connection, Link, LinkDown, accepting
+from agent.links.mqtt_words import Inbound, blank
+from agent.links.uplink import options_of
 from protocols import envelope
 from protocols.alert import ClockReading
 from protocols.errors import RemoteError

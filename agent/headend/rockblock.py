@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from agent.headend.listening import address_of, problems
-from agent.tls import readable_by_others
+from agent.links.tls import readable_by_others
 from drivers.api import Accepted, Context, Datagram, Declined, Factory, Problem, Sent, Traits, Unknown
 from drivers.bearers.common import Inbox
 from drivers.values import Duration

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from agent.plans import DRILL_CLIP
+from agent.alerts.plans import DRILL_CLIP
 from agent.site.pack import CLIPS, PROFILES, plain_name
 from protocols.errors import LocalError
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from agent.catalogue import languages
-from agent.route import RouteConfig
+from agent.links.route import RouteConfig
 from drivers import address
 from protocols.envelope import is_area, is_station
 

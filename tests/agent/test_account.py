@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import account
-from agent.account import Account, Gone, account_of, decode, opened
-from agent.account_signer import CannotSign, sign
-from agent.accounting import Accounting, known_key
 from agent.clock import Clock
-from agent.holdings import Lane as Held
-from agent.listen import Tracker
+from agent.links import account
+from agent.links.account import Account, Gone, account_of, decode, opened
+from agent.links.account_signer import CannotSign, sign
+from agent.links.accounting import Accounting, known_key
 from agent.record import Recorder
+from agent.subscriber.holdings import Lane as Held
+from agent.subscriber.listen import Tracker
 from buffer.model import Lane, RouteSpec
 from buffer.ranges import Ranges
 from buffer.store import Buffer

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import plan_file
-from agent.conductor import Conductor
-from agent.performer import Performer
+from agent.alerts import plan_file
+from agent.alerts.conductor import Conductor
+from agent.alerts.performer import Performer
 from drivers import registry
 from drivers.actuators.sim import Sim, SimConfig
 from drivers.api import Context

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import alerting
-from agent.evidence import JUNK_WINDOW
-from agent.intake import MOST_WAITING
-from agent.policy import Policy
+from agent.alerts import alerting
+from agent.alerts.evidence import JUNK_WINDOW
+from agent.alerts.intake import MOST_WAITING
+from agent.alerts.policy import Policy
 from buffer.model import Lane
 from protocols.alert import ActionCode, Level, Local, MsgType, Status, chain_of
 from tests.support.alerting import Station

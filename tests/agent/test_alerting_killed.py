@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from agent.journal_entries import SIREN_SLICE
+from agent.alerts.journal_entries import SIREN_SLICE
 from drivers.simulated.modbus import PtyBus, TcpBus
 from drivers.simulated.relay import RelayBoard
 from tests.support.relay import spells

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from agent.evidence import MOST_JUNK, RECEIPTS, Evidence
-from agent.intake import LARGEST, MOST_BYTES, Intake, Message
-from agent.performer import GRACE, Part, Performer
+from agent.alerts.evidence import MOST_JUNK, RECEIPTS, Evidence
+from agent.alerts.intake import LARGEST, MOST_BYTES, Intake, Message
+from agent.alerts.performer import GRACE, Part, Performer
 from drivers.api import Action, Outcome, Verdict
 from tests.support.seals import verified
 from tests.support.virtual import run

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.beacons import AWAITED, MOST_BEARERS, MOST_RECENT, PATIENCE, SILENCE, Beacons
+from agent.trust.beacons import AWAITED, MOST_BEARERS, MOST_RECENT, PATIENCE, SILENCE, Beacons
 from buffer.model import Lane
 from protocols import beacon
 from protocols.alert import Refusal

@@ -1,6 +1,6 @@
 """What a silent server bears is learnt, and not forgotten for nothing."""
 
-from agent.bearable import LEAST, NO_LIMIT, PROOFS, Bearable
+from agent.links.bearable import LEAST, NO_LIMIT, PROOFS, Bearable
 
 
 def test_a_server_that_hangs_up_is_given_less_until_it_bears_it():

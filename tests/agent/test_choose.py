@@ -1,6 +1,6 @@
 """What goes next: a table of situations."""
 
-from agent.choose import Kind, Stream, choose, joined, look_again, streams
+from agent.links.choose import Kind, Stream, choose, joined, look_again, streams
 from buffer.model import Block, Lane, Pending
 
 OLD, NOW_LOG = "a" * 16, "b" * 16

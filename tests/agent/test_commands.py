@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.bucket import Bucket
-from agent.commands import BURST, MOST_WAITING, TELL_EVERY, Commands, Verb
-from agent.downlink import Command
+from agent.links.commands import BURST, MOST_WAITING, TELL_EVERY, Commands, Verb
+from agent.links.downlink import Command
 from protocols.errors import RemoteError
 from tests.support import virtual
 

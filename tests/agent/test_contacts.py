@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agent.contacts import Asked, Calls, Contacts, ContactsConfig, Person, check_contacts
+from agent.spot.contacts import Asked, Calls, Contacts, ContactsConfig, Person, check_contacts
 from buffer.model import Lane
 from drivers.values import Duration
 from protocols.alert import ActionCode, Level, Status

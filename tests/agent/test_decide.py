@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.orders import Change
-from agent.policy import Channel, Place, Policy
+from agent.alerts.orders import Change
+from agent.alerts.policy import Channel, Place, Policy
 from protocols.alert import ActionCode, Level, MsgType, Permission, Status, chain_of, digest_of
 from tests.support.seals import COUNTY, T0, TEXT, key, keyring, sealed
 from tests.support.village import Village, channels, on

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from agent.journal import MOST_TOMBSTONES, Journal
-from agent.journal_entries import Entry, Seen, Spent, Tombstone
-from agent.orders import Change
-from agent.policy import Channel
+from agent.alerts.journal import MOST_TOMBSTONES, Journal
+from agent.alerts.journal_entries import Entry, Seen, Spent, Tombstone
+from agent.alerts.orders import Change
+from agent.alerts.policy import Channel
 from protocols.alert import ActionCode, Level, MsgType, Permission, Status, chain_of
 from tests.support.seals import COUNTY, T0, TEXT, WARN, key, keyring
 from tests.support.village import Village, channels, on

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from agent.decide import end
-from agent.journal import MOST_ACTIVE
-from agent.orders import Change
-from agent.policy import Cap, Channel, Place, Policy, Quiet
+from agent.alerts.decide import end
+from agent.alerts.journal import MOST_ACTIVE
+from agent.alerts.orders import Change
+from agent.alerts.policy import Cap, Channel, Place, Policy, Quiet
 from protocols.alert import ActionCode, Level, Local, chain_of
 from protocols.area import Circle, Polygon
 from tests.support.seals import COUNTY, T0, TOWNSHIP, VILLAGE

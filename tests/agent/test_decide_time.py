@@ -1,10 +1,10 @@
 """Expiry, onset, replay, an untrusted clock, restart: what time does to a warning."""
 
-from agent.decide import next_change, resume
-from agent.journal import SEEN_PER_ISSUER
-from agent.journal_entries import Seen, Spent
-from agent.orders import Change
-from agent.policy import Channel
+from agent.alerts.decide import next_change, resume
+from agent.alerts.journal import SEEN_PER_ISSUER
+from agent.alerts.journal_entries import Seen, Spent
+from agent.alerts.orders import Change
+from agent.alerts.policy import Channel
 from protocols.alert import chain_of
 from tests.support.seals import T0
 from tests.support.village import Village, channels, on
@@ -167,7 +167,7 @@ def test_an_onset_with_an_untrusted_clock_is_waited_for_from_the_issuers_number(
 
 
 def test_after_a_restart_the_remaining_time_resumes_not_the_whole():
-    from agent.journal_entries import Spent
+    from agent.alerts.journal_entries import Spent
 
     village = Village()
     begun = village.say("county bureau")

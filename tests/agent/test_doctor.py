@@ -16,7 +16,7 @@ from agent.doctor import network, system
 from agent.doctor.examine import examine
 from agent.doctor.facts import Broker, Clock, Disk, Facts, Journal, Listener, Port, Power, Probe, Ring, Secret
 from agent.doctor.machine_checks import is_loopback
-from agent.route import RouteConfig
+from agent.links.route import RouteConfig
 from tests.support.broker import Broker as Mosquitto
 from tests.support.certs import DAY, Authority
 from tests.support.sentences import sentences

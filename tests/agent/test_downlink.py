@@ -1,7 +1,7 @@
 """Warnings and commands: routing, the order of acknowledgements, and what strangers may send."""
 
-from agent.downlink import Command, Downlink, prefixes
-from agent.mqtt_words import Inbound
+from agent.links.downlink import Command, Downlink, prefixes
+from agent.links.mqtt_words import Inbound
 
 CODE = "330182100206"
 

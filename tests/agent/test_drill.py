@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from agent.drill import Drill, Tap, self_test
-from agent.hours import CapConfig, HoursConfig, check_hours, hours, policy_of
-from agent.policy import Policy, Quiet
+from agent.alerts.hours import CapConfig, HoursConfig, check_hours, hours, policy_of
+from agent.alerts.policy import Policy, Quiet
+from agent.spot.drill import Drill, Tap, self_test
 from drivers.values import Duration
 from tests.support.alerting import Station
 from tests.support.on_site import Field, rule

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.journal import Journal
+from agent.alerts.journal import Journal
 from tests.support.alerting import MemoryJournal, Station
 from tests.support.forgeries import FIRST, HARMLESS, TRICKS, forgery
 from tests.support.scale import count

@@ -3,9 +3,9 @@
 import json
 from itertools import pairwise
 
-from agent.heal import FIRST, LONGEST, PATIENCE, SPACING, Healer
-from agent.holdings import Lane
-from agent.listen import Tracker
+from agent.subscriber.heal import FIRST, LONGEST, PATIENCE, SPACING, Healer
+from agent.subscriber.holdings import Lane
+from agent.subscriber.listen import Tracker
 from buffer.ranges import Ranges
 from protocols.resend import MAX_RANGES
 

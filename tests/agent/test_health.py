@@ -8,8 +8,8 @@ import pytest
 
 from agent.clock import Clock
 from agent.health import Health, flash_bytes, jsonable, resident_bytes
+from agent.links.route import RouteConfig
 from agent.record import Recorder
-from agent.route import RouteConfig
 from buffer.model import Lane, RouteSpec
 from buffer.store import Buffer
 from tests.contract.documents import errors

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from agent.hearing import Ear, MicrophoneConfig
-from agent.journal import Journal
+from agent.alerts.hearing import Ear, MicrophoneConfig
+from agent.alerts.journal import Journal
 from buffer.model import Lane
 from drivers import microphone
 from drivers.microphone import BLOCK, BYTES, RATE, Deaf

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from agent.buttons import REST, ButtonConfig, Contact, Push, check_button, check_buttons
+from agent.alerts.inhibit import LONGEST, Inhibit
 from agent.clock import Clock
-from agent.inhibit import LONGEST, Inhibit
+from agent.spot.buttons import REST, ButtonConfig, Contact, Push, check_button, check_buttons
 from drivers.inputs import FileInput, PinInput
 from tests.support.alerting import Station
 from tests.support.seals import sealed

@@ -4,9 +4,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.journal import MOST_SIREN_STARTS, SEEN_PER_ISSUER, Journal
-from agent.journal_entries import Boot, Entry, Mark, Seen, SirenStart, Spent
-from agent.policy import Channel
+from agent.alerts.journal import MOST_SIREN_STARTS, SEEN_PER_ISSUER, Journal
+from agent.alerts.journal_entries import Boot, Entry, Mark, Seen, SirenStart, Spent
+from agent.alerts.policy import Channel
 from protocols.alert import ActionCode, Level, MsgType, Status, chain_of
 from tests.support.seals import T0, VILLAGE
 from tests.support.village import Village, channels

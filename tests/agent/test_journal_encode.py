@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from agent import alerting
-from agent.journal_entries import Active, Mark
-from agent.journal_file import JournalFile, read
+from agent.alerts import alerting
+from agent.alerts.journal_entries import Active, Mark
+from agent.alerts.journal_file import JournalFile, read
 from tests.agent.test_alerting import CANCEL
 from tests.support.alerting import Station
 from tests.support.seals import T0, sealed

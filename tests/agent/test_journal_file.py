@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from agent import journal_file
-from agent.journal import Journal
-from agent.journal_entries import Boot, Mark, Passed, Seen, SirenStart
-from agent.journal_file import MAGIC, MOST_WAITING, JournalFile, frame, read, replay
+from agent.alerts import journal_file
+from agent.alerts.journal import Journal
+from agent.alerts.journal_entries import Boot, Mark, Passed, Seen, SirenStart
+from agent.alerts.journal_file import MAGIC, MOST_WAITING, JournalFile, frame, read, replay
 from tests.support.scale import count
 from tests.support.seals import T0, TEXT
 from tests.support.village import Village
@@ -236,8 +236,8 @@ def test_what_is_forgotten_leaves_the_file(tmp_path):
 WRITER = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from agent import journal_file
-    from agent.journal_entries import Mark, SirenStart
+    from agent.alerts import journal_file
+    from agent.alerts.journal_entries import Mark, SirenStart
     journal_file.COMPACT_AT = 2000
     file = journal_file.JournalFile.open(Path(sys.argv[1]))
     number = len(file.journal.marks) and file.journal.marks[1]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.keyrings import Keyrings, replace
-from agent.trust import KEPT as FILE
+from agent.trust.keyrings import Keyrings, replace
+from agent.trust.keyset import KEPT as FILE
 from protocols.alert import ClockReading, MsgType, Refusal
 from protocols.keyring import Keyring, seal_keyset
 from tests.support.alerting import Station
@@ -140,7 +140,7 @@ def test_a_revocation_holds_also_where_the_disk_is_full(box, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("agent.keyrings.replace", full)
+    monkeypatch.setattr("agent.trust.keyrings.replace", full)
     box.take(made(8))
     assert box.keyrings.current.number == 8
     assert box.said[-1] == ("keyset.unstored", {"reason": "No space left on device"})
@@ -149,7 +149,7 @@ def test_a_revocation_holds_also_where_the_disk_is_full(box, monkeypatch):
 def test_the_file_is_old_or_new_and_never_half(tmp_path, monkeypatch):
     file = tmp_path / FILE
     replace(file, b"old")
-    monkeypatch.setattr("agent.keyrings.os.fsync", lambda _fd: (_ for _ in ()).throw(OSError("power")))
+    monkeypatch.setattr("agent.trust.keyrings.os.fsync", lambda _fd: (_ for _ in ()).throw(OSError("power")))
     with pytest.raises(OSError, match="power"):
         replace(file, b"new")
     assert file.read_bytes() == b"old"

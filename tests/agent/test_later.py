@@ -9,7 +9,9 @@ def said(program):
 
 
 def test_the_uplink_does_not_load_what_pahos_proxies_need():
-    program = "import sys, agent.mqtt_connection; print('urllib.request' in sys.modules, 'http.client' in sys.modules)"
+    program = (
+        "import sys, agent.links.mqtt_connection; print('urllib.request' in sys.modules, 'http.client' in sys.modules)"
+    )
     assert said(program) == ["False", "False"]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agent.cli import listen
 from agent.cli.broker import Message
-from agent.listen import Tracker
+from agent.subscriber.listen import Tracker
 from protocols import columns, event, resend, senml
 from protocols.envelope import DEFAULT_ROOT, up
 from protocols.quality import GOOD

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from agent.policy import Policy, Quiet
-from agent.recall import Recalled
+from agent.alerts.policy import Policy, Quiet
+from agent.spot.recall import Recalled
 from buffer.model import Lane
 from protocols.alert import Level
 from protocols.quality import Flag, Reason, quality

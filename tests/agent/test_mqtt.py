@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from agent.mqtt import Backoff, Connection, Link, LinkDown, Options, Will, accepting
+from agent.links.mqtt import Backoff, Connection, Link, LinkDown, Options, Will, accepting
 from tests.support.broker import Broker
 from tests.support.fake_broker import FakeBroker
 from tests.support.proxy import Proxy
@@ -127,7 +127,7 @@ def test_version_3_1_1_cannot_tell_a_refusal(tmp_path):
 
 
 def test_a_refused_subscription_is_said_once_and_tried_again(monkeypatch):
-    monkeypatch.setattr("agent.subscribing.RESUBSCRIBE", 0.05)
+    monkeypatch.setattr("agent.links.subscribing.RESUBSCRIBE", 0.05)
 
     def suback(filters):
         return [0x87 if each.startswith("no") else 1 for each in filters]
@@ -409,7 +409,7 @@ def test_start_without_a_broker_and_connect_when_it_comes(tmp_path):
 
 
 def test_a_server_that_never_answers_connect_is_left(tmp_path, monkeypatch):
-    monkeypatch.setattr("agent.mqtt_connection.CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr("agent.links.mqtt_connection.CONNECT_TIMEOUT", 0.3)
 
     async def main(port):
         link = make(port)
@@ -503,7 +503,7 @@ def test_server_disconnects_and_refusals_have_stable_codes(tmp_path):
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from agent.mqtt_words import slug
+    from agent.links.mqtt_words import slug
 
     assert slug(ReasonCode(PacketTypes.CONNACK, identifier=0x87)) == "not-authorized"
     assert slug(ReasonCode(PacketTypes.DISCONNECT, identifier=0x8E)) == "session-taken-over"

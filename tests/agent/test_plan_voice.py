@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from agent import plan_file
+from agent.alerts import plan_file
+from agent.alerts.conductor import Conductor
+from agent.alerts.performer import Performer
 from agent.cli import main
-from agent.conductor import Conductor
-from agent.performer import Performer
 from drivers.actuators.patterns import shipped
 from drivers.actuators.sim import Sim, SimConfig
 from protocols.alert import ActionCode, Refusal, Status

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import plan_file
-from agent.plans import ACTIONS, LEVELS, MOST_SHOWN
+from agent.alerts import plan_file
+from agent.alerts.plans import ACTIONS, LEVELS, MOST_SHOWN
 from drivers.actuators.patterns import AIR_DEFENCE, shipped
 from protocols.codes import FAMILIES
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import resend as resending
-from agent.answering import commands_of
-from agent.downlink import Command
-from agent.uplink_encode import encoder
+from agent.links import resend as resending
+from agent.links.answering import commands_of
+from agent.links.downlink import Command
+from agent.links.uplink_encode import encoder
 from buffer import tables
 from buffer.model import Lane, RouteSpec
 from buffer.store import Buffer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.right_of_way import STRETCH, RightOfWay
+from agent.alerts.right_of_way import STRETCH, RightOfWay
 
 
 def test_free_until_claimed_and_free_again_after_a_stretch():

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rules import LONGEST_BLIND, RENEW, Rule, RuleConfig, Turn, tracks_for
-from agent.windows import SLOTS, Counter, Window
+from agent.spot.rules import LONGEST_BLIND, RENEW, Rule, RuleConfig, Turn, tracks_for
+from agent.spot.windows import SLOTS, Counter, Window
 from drivers.values import Duration
 from protocols.rule_truth import UNKNOWN, Interval, point
 

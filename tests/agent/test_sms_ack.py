@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.bearers.sms_ack import WORDS, acknowledges, is_word
-from agent.contacts import Person
+from agent.spot.contacts import Person
 
 WANG, LI, NOBODY = Person("王站长", "+8613900000001"), Person("Li", "13900000002"), Person("in the office")
 PEOPLE = [NOBODY, WANG, LI]

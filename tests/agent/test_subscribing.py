@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from agent import subscribing
-from agent.downlink import MOST_FIRST, Downlink
 from agent.issue import beacon_of
-from agent.subscribing import CROWD, MOST_NAMED, Subscriber
+from agent.links import subscribing
+from agent.links.downlink import MOST_FIRST, Downlink
+from agent.links.subscribing import CROWD, MOST_NAMED, Subscriber
 from protocols import beacon
 from tests.agent.test_mqtt import make, publish, up
 from tests.agent.test_station_warnings import ready, told

@@ -6,9 +6,9 @@ import ssl
 
 import pytest
 
-from agent.mqtt import LinkDown, Options
-from agent.mqtt_connection import Connection
-from agent.tls import NO_CHECK_TIME, SecretError, Tls, credentials, find, readable_by_others
+from agent.links.mqtt import LinkDown, Options
+from agent.links.mqtt_connection import Connection
+from agent.links.tls import NO_CHECK_TIME, SecretError, Tls, credentials, find, readable_by_others
 from protocols.alert import ClockReading
 from tests.support.broker import Broker
 from tests.support.certs import DAY, Authority, self_signed

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from agent.intake import Message
-from agent.ration import CHECKS, MOST_WAITING, Ration
+from agent.alerts.intake import Message
+from agent.alerts.ration import CHECKS, MOST_WAITING, Ration
 from protocols import cose
 from protocols.keyring import MAX_KEYS, Holder, Keyring
 from protocols.seal import MAX_CHECKS

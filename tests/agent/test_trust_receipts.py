@@ -8,10 +8,10 @@ from base64 import b64encode
 
 import pytest
 
-from agent.listen import Tracker
-from agent.receipt_audit import MOST_RANGES, ReceiptAudit
-from agent.receipts import Receipts
+from agent.alerts.receipts import Receipts
 from agent.station_key import BLOCK, COUNTER_FILE, KEY_FILE, Counter, open_key
+from agent.subscriber.listen import Tracker
+from agent.subscriber.receipt_audit import MOST_RANGES, ReceiptAudit
 from buffer.model import Lane
 from protocols import event, receipt
 from protocols.key import Key

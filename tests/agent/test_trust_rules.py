@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from agent.alerts.policy import Place
 from agent.control import Control, ask
-from agent.policy import Place
-from agent.trust import KEPT
+from agent.trust.keyset import KEPT
 from agent.trust_path import open_trust
 from protocols.keyring import seal_keyset
 from tests.agent.test_beacons_clock import NOW

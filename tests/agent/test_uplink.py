@@ -139,8 +139,8 @@ def test_a_route_may_take_nobody_listening_for_an_acceptance(tmp_path, broker, b
 
 
 def test_refused_by_the_access_list_stays_pending_and_goes_when_allowed(tmp_path, buffer, monkeypatch):
-    monkeypatch.setattr("agent.uplink_send.FIRST_PAUSE", 0.2)
-    monkeypatch.setattr("agent.uplink_send.LOOK", 0.1)
+    monkeypatch.setattr("agent.links.uplink_send.FIRST_PAUSE", 0.2)
+    monkeypatch.setattr("agent.links.uplink_send.LOOK", 0.1)
     fill(buffer, 50)
     refusing = [True]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.uplink_encode import SPARSE, encoder
+from agent.links.uplink_encode import SPARSE, encoder
 from buffer.model import Block, Lane
 from protocols import columns, record
 from protocols.sheet import instants
@@ -46,7 +46,7 @@ def test_what_the_buffer_has_merged_is_not_merged_again(monkeypatch):
     bodies = [block.body for block in singles(60)]
     whole = columns.merge(bodies)
     blocks = [Block(LOG, Lane.TELEMETRY, 1, 60, whole), Block(LOG, Lane.TELEMETRY, 61, 120, whole)]
-    monkeypatch.setattr("agent.uplink_encode.columns.merge", lambda _bodies: pytest.fail("merged"))
+    monkeypatch.setattr("agent.links.uplink_encode.columns.merge", lambda _bodies: pytest.fail("merged"))
     told("packed", blocks)
     assert SPARSE < instants(whole) == 60
     assert instants(b"") == instants(b"\x02" + whole[1:]) == instants(whole[:5]) == 0

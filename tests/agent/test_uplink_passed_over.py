@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-import agent.uplink_send
-from agent.choose import Kind, streams
+import agent.links.uplink_send
+from agent.links.choose import Kind, streams
 from tests.support.broker import Broker
 from tests.support.listener import Listener
 from tests.support.uplinks import fill, make, open_buffer, pending, running, until
@@ -21,9 +21,9 @@ def broker(tmp_path_factory):
 
 @pytest.mark.parametrize("linger", [0.05, 60.0])
 def test_a_number_passed_over_goes_again_beside_live_data_that_never_pauses(tmp_path, broker, monkeypatch, linger):
-    monkeypatch.setattr(agent.uplink_send, "LOOK", 0.1)
+    monkeypatch.setattr(agent.links.uplink_send, "LOOK", 0.1)
     monkeypatch.setattr(
-        agent.uplink_send, "streams", lambda *given: [one for one in streams(*given) if one.kind is Kind.LIVE]
+        agent.links.uplink_send, "streams", lambda *given: [one for one in streams(*given) if one.kind is Kind.LIVE]
     )
 
     async def story():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.route import RouteConfig
+from agent.links.route import RouteConfig
 
 
 def codes(tmp_path, **changes):

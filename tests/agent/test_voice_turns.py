@@ -2,10 +2,10 @@
 
 import asyncio
 
-from agent import places
-from agent.journal import Journal
-from agent.journal_entries import Said
-from agent.journal_file import frame, replay
+from agent.alerts import places
+from agent.alerts.journal import Journal
+from agent.alerts.journal_entries import Said
+from agent.alerts.journal_file import frame, replay
 from drivers.actuators import sim
 from drivers.actuators.sim import SimConfig
 from drivers.actuators.speaking import Speaking
@@ -185,7 +185,7 @@ def test_a_cancel_speaks_the_all_clear_and_a_local_alarm_that_returns_is_said_an
 
 
 def test_what_was_said_is_kept_in_the_file_and_an_older_file_is_read():
-    from agent.journal_entries import Active
+    from agent.alerts.journal_entries import Active
 
     active = Active(
         b"i" * 32, "remote", 1, T0, b"c" * 8, Status.ACTUAL, "11A51", Level.RED, ActionCode.EVACUATE, None, T0 + 60,

@@ -6,7 +6,8 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from agent import cli, places
+from agent import cli
+from agent.alerts import places
 from agent.issue import load_keys
 from agent.keys import public_of
 from protocols import beacon

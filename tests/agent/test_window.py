@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.window import FLOOR, Mark, Window
+from agent.links.window import FLOOR, Mark, Window
 
 SEGMENT = 1448  # bytes of a full TCP segment over Ethernet
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from agent.listen import Tracker
+from agent.subscriber.listen import Tracker
 from protocols import record, senml
 from protocols.envelope import DEFAULT_ROOT, up
 from tests.contract.documents import blocks, text

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from agent.heal import Healer
-from agent.listen import Tracker
+from agent.subscriber.heal import Healer
+from agent.subscriber.listen import Tracker
 from tests.support.broker import Broker
 from tests.support.scale import count
 from tests.support.station import WITHIN, command, station

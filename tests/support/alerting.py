@@ -5,10 +5,10 @@ import contextlib
 from concurrent.futures import Future
 from pathlib import Path
 
-from agent import plan_file
-from agent.alerting import Alerting
-from agent.journal import Journal
-from agent.policy import Place, Policy
+from agent.alerts import plan_file
+from agent.alerts.alerting import Alerting
+from agent.alerts.journal import Journal
+from agent.alerts.policy import Place, Policy
 from drivers.actuators import relay, sim
 from drivers.actuators.relay_config import RelayConfig
 from drivers.actuators.sim import SimConfig

@@ -7,11 +7,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from agent import plan_file
-from agent.alerting import Alerting
+from agent.alerts import plan_file
+from agent.alerts.alerting import Alerting
+from agent.alerts.journal_file import JournalFile
+from agent.alerts.policy import Place, Policy
 from agent.clock import this_boot
-from agent.journal_file import JournalFile
-from agent.policy import Place, Policy
 from drivers.actuators import relay
 from drivers.actuators.relay_config import RelayConfig
 from drivers.api import Context

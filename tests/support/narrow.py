@@ -14,10 +14,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent import bodies
 from agent.bearers.fleet import Fleet, House
 from agent.clock import BUILD_TIME, Clock
 from agent.config_load import load
+from agent.links import bodies
 from agent.record import Recorder
 from agent.supervisor import Supervisor
 from buffer.model import Lane, Options, RouteSpec

@@ -2,9 +2,9 @@
 
 import contextlib
 
-from agent.local import LocalAlarms
-from agent.recall import Recalled
-from agent.rules import Rule, RuleConfig
+from agent.spot.local import LocalAlarms
+from agent.spot.recall import Recalled
+from agent.spot.rules import Rule, RuleConfig
 from drivers.values import Duration
 from protocols.quality import GOOD
 from protocols.reading import Reading

@@ -31,7 +31,7 @@ from paho.mqtt.properties import Properties
 from agent.control import ask
 from agent.demo.authority import Authority
 from agent.demo.process import AgentProcess
-from agent.listen import Tracker
+from agent.subscriber.listen import Tracker
 from buffer.model import Lane
 from buffer.reader import Reader
 from drivers.simulated.modbus import TcpBus

@@ -6,10 +6,10 @@ import random
 import time
 from contextlib import asynccontextmanager
 
-from agent.downlink import Downlink
-from agent.route import RouteConfig
-from agent.uplink import Uplink
-from agent.uplink_encode import encoder
+from agent.links.downlink import Downlink
+from agent.links.route import RouteConfig
+from agent.links.uplink import Uplink
+from agent.links.uplink_encode import encoder
 from buffer.model import Lane, RouteSpec
 from buffer.store import Buffer
 from protocols import columns, event

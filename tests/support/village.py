@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.decide import Decision, decide, due, first, resume
-from agent.journal import Journal
-from agent.journal_entries import Entry
-from agent.orders import Order
-from agent.policy import Channel, Now, Place, Policy
+from agent.alerts.decide import Decision, decide, due, first, resume
+from agent.alerts.journal import Journal
+from agent.alerts.journal_entries import Entry
+from agent.alerts.orders import Order
+from agent.alerts.policy import Channel, Now, Place, Policy
 from protocols.alert import ClockReading, Local, VerifiedAlert
 from protocols.area import Position
 from protocols.keyring import Keyring

@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Iterator
 
+from agent.alerts.evidence import ACCEPTED
 from agent.doctor.station_checks import SILENT, connected, proven
-from agent.evidence import ACCEPTED
 from agent.site.acceptance.bench import LOOK, Bench, Facts, until
 from agent.site.acceptance.rows import Row, Trace, absent, failed, passed
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from agent.keyrings import replace
 from agent.say import say
 from agent.site.acceptance import act, listen
 from agent.site.acceptance.bench import Bench, until
 from agent.site.acceptance.rows import Result, Row, absent, failed, passed
+from agent.trust.keyrings import replace
 
 STATE_FILE = "acceptance.json"
 CUT = "power-cut"

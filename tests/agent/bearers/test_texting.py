@@ -7,8 +7,8 @@ import pytest
 
 from agent.bearers.aboard import words
 from agent.bearers.texting import Texting
-from agent.contacts import Person
 from agent.say import say_in
+from agent.spot.contacts import Person
 from drivers.api import Accepted, Declined, Unknown
 from drivers.bearers.people import Text
 from protocols.alert import Level

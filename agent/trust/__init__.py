@@ -1,0 +1,1 @@
+"""Whom the station believes: key-sets, beacons, and what time does to them."""
