@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     words = {word: say(f"display.{word}") for word in WORDS}
     try:
         asyncio.run(serve(options.socket or Path(SOCKET), options.port, words))
-    except OSError as wrong:
+    except (OSError, OverflowError) as wrong:  # the latter: a port beyond 65535
         complain("display.taken", why=wrong)
         return 2
     return 0

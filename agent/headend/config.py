@@ -93,11 +93,21 @@ def load(file: Path) -> tuple[HeadendConfig | None, list[Finding]]:
         return None, [_finding(file, "", Problem("", "config.unreadable", {"why": wrong.strerror or str(wrong)}))]
     except ValueError as wrong:
         return None, [_finding(file, "", Problem("", "config.not_toml", {"why": str(wrong)}))]
-    found: list[Finding] = []
-    config = _read(file, data, found)
+    found = [_finding(file, "", one) for one in _misshapen(data)]  # such as a station's file
+    config = None if found else _read(file, data, found)
     if config is not None:
         found += [_finding(file, table, problem) for table, problem in _check(config)]
     return (None if found else config), found
+
+
+def _misshapen(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in ("headend", "platform"):
+        if not isinstance(data.get(name, {}), dict):
+            yield Problem(name, "config.not_a_table")
+    for name in ("station", "bearer"):
+        tables = data.get(name, [])
+        if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+            yield Problem(name, "config.not_a_list")
 
 
 def _read(file: Path, data: Mapping[str, Any], found: list[Finding]) -> HeadendConfig | None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.cli import main
 from agent.display.board import Board, Drawn
 from drivers.actuators import page
 from drivers.actuators.page import PageConfig
@@ -194,6 +195,11 @@ def test_silence_clears_and_a_new_warning_takes_over(tmp_path):
             await until(lambda: browser.now["warning"] is None)
 
     asyncio.run(main())
+
+
+def test_a_port_that_cannot_be_is_said(tmp_path, capsys):
+    assert main(["--lang", "en", "display", "--port", "99999", "--socket", str(tmp_path / "display.sock")]) == 2
+    assert "port must be 0-65535" in capsys.readouterr().err
 
 
 def test_it_says_who_is_missing_and_catches_up(tmp_path):

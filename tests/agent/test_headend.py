@@ -94,6 +94,23 @@ def story(work):
     asyncio.run(asyncio.wait_for(work(), 100))
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('[station]\nid = "s1"\n', "config.not_a_list"),
+        ("station = [1]\n", "config.not_a_list"),
+        ("bearer = 1\n", "config.not_a_list"),
+        ("[[platform]]\n", "config.not_a_table"),
+        ("headend = 1\n", "config.not_a_table"),
+    ],
+)
+def test_a_stations_file_is_none_for_a_headend_and_that_is_said(tmp_path, text, code):
+    (tmp_path / "headend.toml").write_text(text)
+    config, findings = load(tmp_path / "headend.toml")
+    assert config is None
+    assert [one.problem.code for one in findings] == [code]
+
+
 def test_an_event_comes_out_as_the_station_would_have_said_it_and_is_acknowledged_after(tmp_path, broker, root):
     async def go():
         site = Site(tmp_path, broker, root)
