@@ -89,7 +89,10 @@ def parse(
     tcp_port: int = MODBUS_TCP_PORT,
 ) -> tuple[Address | None, list[Problem]]:
     """The address, or everything that is wrong with it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half of the brackets that an IPv6 address has
+        return None, [Problem(key, "url.host", {"url": url})]
     if parts.scheme not in schemes:
         return None, [Problem(key, "url.scheme", {"url": url, "known": ", ".join(schemes)})]
     settings = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -236,10 +236,18 @@ def _shield(config: CoapConfig, context: Context) -> Shield:
     return Sealed(read_keys(context.base / config.key), Marks(file))
 
 
+def _is_resource(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        rest = parts.query or parts.fragment or parts.port == 0
+    except ValueError:  # half of the brackets of an IPv6 address, or no port
+        return False
+    return parts.scheme == "coap" and bool(parts.hostname) and not rest
+
+
 def check(config: CoapConfig, context: Context) -> Iterator[Problem]:
     for key, uri in (("to", config.to), ("from", config.source)):
-        parts = urlsplit(uri)
-        if (uri or key == "to") and (parts.scheme != "coap" or not parts.hostname or parts.query or parts.fragment):
+        if (uri or key == "to") and not _is_resource(uri):
             yield Problem(key, "coap.uri", {"uri": uri})
     if config.downlink != "none" and not config.source:
         yield Problem("from", "coap.no_source", {"downlink": config.downlink})

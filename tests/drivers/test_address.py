@@ -27,6 +27,7 @@ def test_what_an_address_says():
         ("serial:", ["url.path"]),
         ("tcp://:502", ["url.host"]),
         ("tcp://host:70000", ["url.host"]),
+        ("tcp://[::1", ["url.host"]),
         ("tcp://host?baud=9600", ["url.setting"]),
     ],
 )

@@ -415,6 +415,8 @@ def test_the_library_is_not_loaded_before_it_runs():
         ({}, []),
         ({"to": "http://a/b"}, ["coap.uri"]),
         ({"to": "coap:///b"}, ["coap.uri"]),
+        ({"to": "coap://[::1/b"}, ["coap.uri"]),
+        ({"to": "coap://a:70000/b"}, ["coap.uri"]),
         ({"from": "coap://a/b?c"}, ["coap.uri"]),
         ({"from": ""}, ["coap.no_source"]),
         ({"from": "", "downlink": "none"}, []),
