@@ -104,8 +104,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `fengsui … | head`
         sys.stderr.close()
         return DONE
-    except PermissionError as barred:
-        from agent.cli.common import complain
-
-        complain("bench.barred", file=barred.filename or barred)
+    except OSError as wrong:
+        if not _said(wrong):
+            raise
         return WRONG
+
+
+def _said(wrong: OSError) -> bool:
+    """A file that was named and cannot be: anything else is a mistake of ours, and stays one."""
+    from errno import EACCES, ENAMETOOLONG, EPERM
+
+    from agent.cli.common import complain
+
+    code = {EACCES: "bench.barred", EPERM: "bench.barred", ENAMETOOLONG: "bench.too_long"}.get(wrong.errno or 0)
+    if code:
+        complain(code, file=str(wrong.filename or wrong)[-200:])
+    return code is not None

@@ -69,6 +69,8 @@ def here():
         (["listen", "--broker", "mqtt://user:secret@127.0.0.1"], 2, "mqtt://"),
         (["listen", "--broker", NOBODY], 1, "refused"),
         (["listen", "--broker", "mqtt://no-such-host.invalid"], 1, "no-such-host"),
+        (["profile", "show", "x" * 300], 2, "xxx"),
+        (["scan", "x" * 300], 2, "xxx"),
         (["listen", "--broker", NOBODY, "--state", "rubbish"], 2, "rubbish"),
         (["listen", "--broker", NOBODY, "--state", "."], 2, "--state"),
         (["listen", "--broker", NOBODY, "--seconds", "-3"], 2, "--seconds"),
