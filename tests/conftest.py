@@ -19,13 +19,7 @@ def pytest_report_header() -> str:
 
 
 # What takes long begins first, and what is many and short fills the gaps at the end.
-FIRST = (
-    "tests/test_demo.py",
-    "tests/agent/test_narrow_whole.py",
-    "tests/faults/",
-    "tests/test_guides.py",
-    "tests/agent/",
-)
+FIRST = ("tests/test_demo.py", "tests/agent/test_narrow_whole.py", "tests/test_guides.py")
 IN_ORDER = ("tests/agent/test_release.py", "tests/test_release_offline.py")  # one machine, installed on again and again
 
 

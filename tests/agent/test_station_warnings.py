@@ -207,6 +207,8 @@ def test_a_retained_repeat_after_a_new_connection_is_silent(tmp_path, broker):
             for more in range(1, 4):
                 proxy.reset()
                 await counted(site, "duplicate", more)
+            await until(lambda: site.platform.said("warning.started", channel="siren"), WITHIN)
+            await until(site.caught_up, WITHIN)
             assert len(site.platform.said("warning.started", channel="siren")) == 1
             assert len(site.platform.said("warning.received")) == 1
 
