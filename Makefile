@@ -26,7 +26,7 @@ demo: $(VENV)/run  ## the main job on real input, in about a minute, with no har
 	$(BIN)/fengsui demo
 
 test: $(VENV)/test  ## the whole suite
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 4
 
 soak: $(VENV)/test  ## the same suite with every count at its full size
 	FENGSUI_SOAK=1 $(BIN)/python -m pytest -n 2 -o timeout=0

@@ -29,7 +29,8 @@ def broker(tmp_path_factory):
 
 
 def bearer(folder, name, mtu, **keys):
-    facts = {"driver": "sim", "air": str(folder / "air"), "mtu": mtu, "interval": 0.1, "latency": 0.02, **keys}
+    """In an air of its own: two modems of one station have one address here."""
+    facts = {"driver": "sim", "air": str(folder / f"air-{name}"), "mtu": mtu, "interval": 0.1, "latency": 0.02, **keys}
     return table("[bearer]", name=name, **facts)
 
 
