@@ -39,6 +39,7 @@ class Engine:
         self._db: Database | None = None
         self._replaced = 0
         self._inode: int | None = None
+        self._missed = False  # the file's place was lost and could not be taken again
         ledger.add_log(self.log, self.ordinal)
 
     @property
@@ -166,8 +167,11 @@ class Engine:
         except (sqlite3.Error, OSError) as error:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)  # half of it, on a disk that is full
-            self.notices.say("buffer.file_gone", rescued=False, error=str(error))
+            if not self._missed:  # once: it is tried again every minute
+                self.notices.say("buffer.file_gone", rescued=False, error=str(error))
+            self._missed = True
             return
+        self._missed = False
         self.shut()
         self.frames = 0
         self.notices.say("buffer.file_gone", rescued=True, error="")

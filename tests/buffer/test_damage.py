@@ -330,6 +330,7 @@ def test_a_place_that_is_gone_too_leaves_the_file_open(tmp_path):
         put(buffer, T, b"1")
         shutil.rmtree(path.parent)
         buffer._worker.ask(buffer._engine.keep_place).result(60)
+        buffer._worker.ask(buffer._engine.keep_place).result(60)  # told once
         assert numbers(everything(buffer, "main", T)) == {1}
         path.parent.mkdir()
         buffer._worker.ask(buffer._engine.keep_place).result(60)
